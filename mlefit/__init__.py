@@ -1,0 +1,36 @@
+"""mlefit: fit probability models by maximum likelihood.
+
+Everything public is imported when it is first used, so that the command line starts fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mlefit.errors import DataError, MlefitError, UsageError
+    from mlefit.families.base import ExponentialFamily, Family, Parameter
+    from mlefit.families.registry import register
+
+__version__: Final = "0.1.0"
+
+_HOME: Final = {
+    "DataError": "mlefit.errors",
+    "ExponentialFamily": "mlefit.families.base",
+    "Family": "mlefit.families.base",
+    "MlefitError": "mlefit.errors",
+    "Parameter": "mlefit.families.base",
+    "UsageError": "mlefit.errors",
+    "register": "mlefit.families.registry",
+}
+
+__all__ = [
+    "DataError", "ExponentialFamily", "Family", "MlefitError", "Parameter", "UsageError", "register",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'mlefit' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""Distribution families: pure likelihood maths, one file a family."""

@@ -1,0 +1,280 @@
+"""A distribution family: the negative log-likelihood of an observation as a function of its scores.
+
+A family knows nothing of files, predictors or solvers. It is written once, per observation, on unconstrained
+scores `eta`, and everything else in mlefit composes from that.
+
+Shapes: `y` is (n,), or (d, n) for a family of several columns (`columns`, such as successes and trials).
+`eta` is (k, ...) with one row a score, and whatever follows broadcasts against the n observations: (k, 1) for
+a constant model, (k, n) for a network, (k, P, 1) for P models of the same data at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.families.links import Array, Link
+from mlefit.families.support import Support, real
+
+Index = NDArray[np.intp]
+Derivatives = tuple[Array, Array, Array]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named parameter and the link that frees it of constraints.
+
+    `limit` says what becomes of the family when the score runs off to plus infinity, for the families in which
+    that is a proper member of the closure (negative binomial to Poisson); `limit_below` the same for minus
+    infinity.
+    """
+
+    name: str
+    link: Link
+    meaning: str = ""
+    limit: str = ""
+    limit_below: str = ""
+
+
+class Rows(Protocol):
+    """Weighted observations in groups, as a family's `start` sees them.
+
+    Every reduction takes one value per row, shape (n,) or (..., n), and returns one per group, (G,) or (..., G).
+    """
+
+    @property
+    def y(self) -> Array: ...
+    @property
+    def total_weight(self) -> Array:
+        """Sum of the weights of each group, (G,)."""
+        ...
+
+    def sum(self, values: Array) -> Array: ...
+    def mean(self, values: Array) -> Array: ...
+    def variance(self, values: Array) -> Array:
+        """Weighted mean squared deviation about the group mean (divisor: the weight)."""
+        ...
+
+    def minimum(self, values: Array) -> Array: ...
+    def maximum(self, values: Array) -> Array: ...
+    def quantile(self, values: Array, q: float) -> Array:
+        """Weighted quantile; q = 0.5 is the median, the midpoint where a whole interval qualifies."""
+        ...
+
+    def spread(self, group_values: Array) -> Array:
+        """One value per group, (G,), to one per row, (n,)."""
+        ...
+
+
+class Family(ABC):
+    """A parametric family of distributions. Instances are immutable."""
+
+    name: str
+    summary: str = ""
+    aliases: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...]
+    support: Support = real
+    discrete: bool = False
+    # Names of the machine-learning losses this family's NLL is, best known first.
+    losses: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ("y",)
+    labels: bool = False  # True: y holds codes of labels, given to `bind`
+    # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
+    # whatever the others are, and solvers leave them there.
+    irregular: frozenset[str] = frozenset()
+    # One sentence for the table when `irregular` is not empty.
+    irregular_note: str = ""
+
+    # -- the likelihood -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def nll(self, y: Array, eta: Array) -> Array:
+        """Negative log-likelihood of each observation, every constant included; inf outside the support."""
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        """d nll / d eta, shape (k, ...); by differences of `nll` unless the family writes it."""
+        from mlefit.families.numeric import gradient
+
+        return gradient(self.nll, y, eta)
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        """d2 nll / d eta2, shape (k, k, ...); by differences of `gradient` unless the family writes it."""
+        from mlefit.families.numeric import hessian
+
+        return hessian(self, y, eta)
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """`nll`, `gradient` and `hessian` together; worth writing where they share costly terms."""
+        return self.nll(y, eta), self.gradient(y, eta), self.hessian(y, eta)
+
+    # -- scores and parameters -------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """The number k of scores."""
+        return len(self.parameters)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the parameters, in the order of `parameters`."""
+        return tuple(p.name for p in self.parameters)
+
+    @property
+    def step(self) -> Array:
+        """The largest change of each score in one solver step, (k,)."""
+        return np.array([p.link.step for p in self.parameters])
+
+    def forward(self, theta: Array) -> Array:
+        """Parameters (K, ...) to scores (k, ...)."""
+        return np.stack([p.link.forward(t) for p, t in zip(self.parameters, theta, strict=True)])
+
+    def inverse(self, eta: Array) -> Array:
+        """Scores (k, ...) to parameters (K, ...)."""
+        return np.stack([p.link.inverse(e) for p, e in zip(self.parameters, eta, strict=True)])
+
+    def jacobian(self, eta: Array) -> Array:
+        """d theta / d eta, shape (K, k, ...)."""
+        result = np.zeros((len(self.parameters), self.size, *eta.shape[1:]))
+        for j, p in enumerate(self.parameters):
+            result[j, j] = p.link.derivative(eta[j])
+        return result
+
+    # -- fitting ----------------------------------------------------------------------------------------------
+
+    def bind(self, levels: Sequence[str]) -> Family:
+        """The family for data with these labels (only families with `labels` use them)."""
+        return self
+
+    def start(self, rows: Rows) -> Array:
+        """Scores to start from, (k, G): the estimate itself where a closed form exists.
+
+        The default suits a family that gives nothing but its `nll`: all scores at zero, or at the data's own
+        centre and spread for parameters called loc, mu, scale, sigma or rate.
+        """
+        mean = rows.mean(rows.y if rows.y.ndim == 1 else rows.y[0])
+        spread = np.sqrt(rows.variance(rows.y if rows.y.ndim == 1 else rows.y[0]))
+        size = np.maximum(np.where(spread > 0, spread, np.abs(mean)), 1e-8)
+        by_name = {"loc": mean, "mu": mean, "mean": mean, "scale": size, "sigma": size, "rate": 1 / size}
+        eta = np.zeros((self.size, mean.size))
+        for j, p in enumerate(self.parameters):
+            guess = by_name.get(p.name)
+            if guess is not None:
+                inside = (guess > p.link.lower) & (guess < p.link.upper)
+                eta[j] = p.link.forward(np.where(inside, guess, p.link.inverse(np.zeros(1))))
+        return eta
+
+    def starts(self, rows: Rows) -> list[Array]:
+        """Every start worth trying, the best one first; more than one where there can be several modes."""
+        return [self.start(rows)]
+
+    def pin(self, fixed: Mapping[str, float]) -> Family:
+        """This family with some parameters held at given values.
+
+        Raises:
+            UsageError: an unknown parameter, or a value outside its domain.
+        """
+        from mlefit.families.pinned import Pinned
+
+        return Pinned(self, fixed)
+
+    # -- the distribution -------------------------------------------------------------------------------------
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        """log P(Y <= y)."""
+        raise NotImplementedError(f"{self.name} has no distribution function")
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        """log P(Y > y)."""
+        raise NotImplementedError(f"{self.name} has no survival function")
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        """The smallest y with P(Y <= y) >= q."""
+        raise NotImplementedError(f"{self.name} has no quantile function")
+
+    def mean(self, eta: Array) -> Array:
+        """The mean, infinite or NaN where there is none."""
+        raise NotImplementedError(f"{self.name} has no mean")
+
+    def variance(self, eta: Array) -> Array:
+        """The variance, infinite or NaN where there is none."""
+        raise NotImplementedError(f"{self.name} has no variance")
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        """n draws; `eta` is (k, 1) or (k, n). By inversion unless the family knows better."""
+        return self.quantile(generator.random(n), eta)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class ExponentialFamily(Family):
+    """A family whose NLL is linear in statistics of the data, so that one pass over the rows is enough.
+
+    With T = `statistics(y, centre)`, the NLL of any weighted set of rows is `total` of the weighted sum of T.
+    T[0] is 1, so its sum is the weight. The `centre`, one column a group, is subtracted before squaring: sums
+    about it keep their digits when the data have an offset.
+    """
+
+    def centre(self, rows: Rows) -> Array:
+        """Values near the middle of each group to take deviations from, (c, G)."""
+        return np.zeros((0, rows.total_weight.size))
+
+    @abstractmethod
+    def statistics(self, y: Array, centre: Array) -> Array:
+        """T, shape (m, n); `centre` is (c, n) or (c, 1)."""
+
+    @abstractmethod
+    def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
+        """NLL (...), gradient (k, ...) and Hessian (k, k, ...) of summed statistics (m, ...)."""
+
+    @abstractmethod
+    def start_from(self, sums: Array, centre: Array) -> Array:
+        """As `start`, from summed statistics (m, G) and their centre (c, G)."""
+
+    def pin(self, fixed: Mapping[str, float]) -> Family:
+        from mlefit.families.pinned import PinnedExponential
+
+        return PinnedExponential(self, fixed)
+
+    def start(self, rows: Rows) -> Array:
+        centre = self.centre(rows)
+        spread = np.stack([rows.spread(c) for c in centre]) if len(centre) else centre[:, :1]
+        return self.start_from(rows.sum(self.statistics(rows.y, spread)), centre)
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """One observation is a sum of one; families that would lose digits so write the three themselves."""
+        centre = np.zeros((self._centre_size, 1))
+        return self.total(self.statistics(y, centre), centre, eta)
+
+    _centre_size: ClassVar[int] = 0
+
+
+def stack(*parts: Array | float) -> Array:
+    """Per-score arrays of broadcastable shapes as one (k, ...) array."""
+    return np.stack(np.broadcast_arrays(*parts))
+
+
+def symmetric(*lower: Array | float) -> Array:
+    """A (k, k, ...) array from its lower triangle, row by row: h00, h10, h11, h20 ..."""
+    size = int((np.sqrt(8 * len(lower) + 1) - 1) / 2)
+    parts = np.broadcast_arrays(*lower)
+    result = np.empty((size, size, *parts[0].shape))
+    entries = iter(parts)
+    for i in range(size):
+        for j in range(i + 1):
+            result[i, j] = result[j, i] = next(entries)
+    return result

@@ -1,0 +1,134 @@
+"""Families by name: the built-in ones, those of installed plugins, and those of a `--plugin` file.
+
+A built-in family is imported when it is asked for, so that a normal fit does not pay for gamma's special
+functions. Plugins come through `register`, the same door.
+"""
+
+from __future__ import annotations
+
+import warnings
+from difflib import get_close_matches
+from importlib import import_module, util
+from pathlib import Path
+from typing import Final
+
+from mlefit.errors import UsageError
+from mlefit.families.base import Family
+
+BUILT_IN: Final[dict[str, str]] = {
+    "bernoulli": "bernoulli:Bernoulli",
+    "normal": "normal:Normal",
+    "gamma": "gamma:Gamma",
+    "weibull": "weibull:Weibull",
+}
+
+GROUP: Final = "mlefit.families"
+_registered: dict[str, Family] = {}
+_plugins_loaded = False
+
+
+def register(family: Family | type[Family]) -> Family:
+    """Make a family available under its name and aliases.
+
+    Raises:
+        UsageError: it has no name, no parameters or no `nll`, or its name belongs to a built-in family.
+    """
+    instance = family() if isinstance(family, type) else family
+    name = getattr(instance, "name", "")
+    if not isinstance(instance, Family) or not name or not getattr(instance, "parameters", ()):
+        raise UsageError(f"{family!r} is not a family: it needs a name, parameters and nll(y, eta)")
+    if canonical(name) in BUILT_IN:
+        raise UsageError(f"the name {name!r} belongs to a built-in family; give the plugin's family another")
+    _registered[canonical(name)] = instance
+    return instance
+
+
+def canonical(name: str) -> str:
+    """Lower case, hyphens for underscores."""
+    return name.strip().lower().replace("_", "-")
+
+
+def get(name: str) -> Family:
+    """The family called `name` or having it as an alias.
+
+    Raises:
+        UsageError: no such family; the message suggests the nearest name.
+    """
+    key = canonical(name)
+    if key in BUILT_IN:
+        return _built_in(key)
+    if key not in _registered:
+        _load_plugins()
+    if key in _registered:
+        return _registered[key]
+    aliases = {canonical(alias): family for family in every() for alias in family.aliases}
+    if key in aliases:
+        return aliases[key]
+    near = get_close_matches(key, [*BUILT_IN, *_registered, *aliases], 1, 0.6)
+    hint = f"did you mean {near[0]}?" if near else "`mlefit families` lists them"
+    raise UsageError(f"there is no family called {name!r}; {hint}")
+
+
+def names() -> list[str]:
+    """Every family's name: built-in ones in the order of the documentation, then plugins."""
+    _load_plugins()
+    return [*BUILT_IN, *_registered]
+
+
+def every() -> list[Family]:
+    """One of every family."""
+    return [_built_in(name) if name in BUILT_IN else _registered[name] for name in names()]
+
+
+def _built_in(key: str) -> Family:
+    module, cls = BUILT_IN[key].split(":")
+    family: Family = getattr(import_module(f"mlefit.families.{module}"), cls)()
+    return family
+
+
+def _load_plugins() -> None:
+    """Families that installed packages announce; one that fails is warned of and left out."""
+    global _plugins_loaded
+    if _plugins_loaded:
+        return
+    _plugins_loaded = True
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group=GROUP):
+        try:
+            register(entry.load())
+        except Exception as error:  # whatever a stranger's module does must not stop the tool
+            warnings.warn(f"plugin {entry.name!r} ({entry.value}) was left out: {error}", stacklevel=2)
+
+
+def load_file(path: str) -> list[Family]:
+    """Register every family that a Python file defines.
+
+    Raises:
+        UsageError: the file is missing, does not run, or defines no family.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"there is no plugin file {path}")
+    spec = util.spec_from_file_location(f"mlefit_plugin_{file.stem}", file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file (its name must end in .py)")
+    module = util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        where = ""
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == str(file):
+                where = f" line {trace.tb_lineno}"
+            trace = trace.tb_next
+        raise UsageError(f"plugin {path}{where} does not run: {type(error).__name__}: {error}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Family) and value.__module__ == module.__name__
+    ]
+    if not found:
+        raise UsageError(f"plugin {path} defines no subclass of mlefit.Family")
+    return [register(family) for family in found]

@@ -1,0 +1,1 @@
+"""Where the scores of each observation come from: a constant, a linear predictor, a network."""

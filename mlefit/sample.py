@@ -1,0 +1,210 @@
+"""The observations of one problem: values, weights, groups and design matrices. Frozen.
+
+Rows are kept sorted by group, so that a group is a slice and a sum over groups is one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+# Rows a chunk: large enough to hide numpy's cost per call, small enough that the temporaries of a likelihood
+# stay in a core's second-level cache.
+CHUNK: Final = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Weighted rows in groups.
+
+    Attributes:
+        y: (n,) or (d, n) values; a memory map for data larger than memory.
+        weight: (n,) positive, or None for all ones.
+        offsets: (G + 1,); group g holds rows offsets[g] to offsets[g + 1], never none.
+        x: design matrices (n, p_j), one a score, for the predictors that use them.
+        base: (k, n) known additions to the scores (offsets, exposures), or None.
+    """
+
+    y: Array
+    weight: Array | None = None
+    offsets: Index = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    x: tuple[Array, ...] = ()
+    base: Array | None = None
+
+    def __post_init__(self) -> None:
+        if not self.offsets.size:
+            object.__setattr__(self, "offsets", np.array([0, self.y.shape[-1]], dtype=np.intp))
+
+    @staticmethod
+    def of(
+        y: Array, weight: Array | None = None, codes: Index | None = None, groups: int | None = None
+    ) -> Sample:
+        """Rows sorted by their group's code; every group from 0 to `groups` must occur."""
+        if codes is None:
+            return Sample(y, weight)
+        counts = np.bincount(codes, minlength=groups or 0)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.intp)
+        if np.any(codes[1:] < codes[:-1]):
+            order = np.argsort(codes, kind="stable")
+            y = y[..., order]
+            weight = None if weight is None else weight[order]
+        return Sample(y, weight, offsets)
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return int(self.y.shape[-1])
+
+    @property
+    def groups(self) -> int:
+        """Groups."""
+        return int(self.offsets.size - 1)
+
+    @cached_property
+    def counts(self) -> Index:
+        """Rows of each group, (G,)."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def total_weight(self) -> Array:
+        """Sum of the weights of each group, (G,)."""
+        return self.counts.astype(float) if self.weight is None else self._reduce(self.weight)
+
+    def _reduce(self, values: Array) -> Array:
+        if self.groups == 1:
+            return np.asarray(values.sum(axis=-1, keepdims=True))
+        return np.asarray(np.add.reduceat(values, self.offsets[:-1], axis=-1))
+
+    def sum(self, values: Array) -> Array:
+        """Weighted sums by group: (..., n) to (..., G)."""
+        return self._reduce(values if self.weight is None else values * self.weight)
+
+    def mean(self, values: Array) -> Array:
+        """Weighted means by group, corrected once so that an offset costs no digits: (n,) to (G,)."""
+        mean = self.sum(values) / self.total_weight
+        return np.asarray(mean + self.sum(values - self.spread(mean)) / self.total_weight)
+
+    def variance(self, values: Array) -> Array:
+        """Weighted mean squared deviations by group: (n,) to (G,)."""
+        return np.asarray(self.sum((values - self.spread(self.mean(values))) ** 2) / self.total_weight)
+
+    def minimum(self, values: Array) -> Array:
+        return np.asarray(np.minimum.reduceat(values, self.offsets[:-1]))
+
+    def maximum(self, values: Array) -> Array:
+        return np.asarray(np.maximum.reduceat(values, self.offsets[:-1]))
+
+    @cached_property
+    def codes(self) -> Index:
+        """The group of each row, (n,)."""
+        return np.repeat(np.arange(self.groups), self.counts)
+
+    def quantile(self, values: Array, q: float) -> Array:
+        """Weighted quantiles by group: the midpoint of the values v with P(Y < v) <= q <= P(Y <= v)."""
+        if self.groups == 1 and self.weight is None and q == 0.5:
+            return np.array([np.median(values)])
+        order = np.argsort(values, kind="stable") if self.groups == 1 else np.lexsort((values, self.codes))
+        ordered = values[order]
+        weight = np.ones(self.n) if self.weight is None else self.weight[order]
+        before = np.concatenate([[0.0], np.cumsum(weight)])
+        first, last = self.offsets[:-1], self.offsets[1:] - 1
+        target = before[first] + q * self.total_weight
+        slack = 1e-12 * before[-1]
+        low = np.clip(np.searchsorted(before[1:], target - slack, side="left"), first, last)
+        high = np.clip(np.searchsorted(before[1:], target + slack, side="left"), first, last)
+        return np.asarray((ordered[low] + ordered[high]) / 2)
+
+    def spread(self, group_values: Array) -> Array:
+        """One value per group, (..., G), to one per row, (..., n) or (..., 1) where there is one group."""
+        return group_values if self.groups == 1 else np.repeat(group_values, self.counts, axis=-1)
+
+    def take(self, groups: Index) -> Sample:
+        """The sample of these groups, in this order, repeats allowed."""
+        counts = self.counts[groups]
+        ends = np.cumsum(counts)
+        rows = np.arange(ends[-1] if ends.size else 0) + np.repeat(self.offsets[groups] - (ends - counts), counts)
+        return Sample(
+            self.y[..., rows],
+            None if self.weight is None else self.weight[rows],
+            np.concatenate([[0], ends]).astype(np.intp),
+            tuple(x[rows] for x in self.x),
+            None if self.base is None else self.base[:, rows],
+        )
+
+    def rows(self, start: int, stop: int) -> Sample:
+        """A slice of the rows of a sample of one group."""
+        return Sample(
+            self.y[..., start:stop],
+            None if self.weight is None else self.weight[start:stop],
+            x=tuple(x[start:stop] for x in self.x),
+            base=None if self.base is None else self.base[:, start:stop],
+        )
+
+    def thin(self, size: int) -> Sample:
+        """About `size` rows spread evenly over a sample of one group."""
+        step = max(1, self.n // size)
+        part = slice(None, None, step)
+        return Sample(
+            np.ascontiguousarray(self.y[..., part]),
+            None if self.weight is None else self.weight[part],
+            x=tuple(x[part] for x in self.x),
+            base=None if self.base is None else self.base[:, part],
+        )
+
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Sample]]:
+        """Parts of at most about `size` rows, each with the groups it holds.
+
+        A group is never split unless it is the only one: a larger group is a chunk of its own.
+        """
+        if self.n <= size:
+            yield slice(0, self.groups), self
+        elif self.groups == 1:
+            for begin in range(0, self.n, size):
+                yield slice(0, 1), self.rows(begin, min(begin + size, self.n))
+        else:
+            first = 0
+            while first < self.groups:
+                last = int(np.searchsorted(self.offsets, self.offsets[first] + size, side="right")) - 1
+                last = min(max(last, first + 1), self.groups)
+                begin, end = int(self.offsets[first]), int(self.offsets[last])
+                part = self.rows(begin, end)
+                yield (
+                    slice(first, last),
+                    Sample(part.y, part.weight, self.offsets[first : last + 1] - begin, part.x, part.base),
+                )
+                first = last
+
+    def collapse(self) -> Sample:
+        """Equal rows of a group as one row with their summed weight; for discrete values."""
+        if self.x or self.base is not None:
+            return self
+        keys = np.atleast_2d(self.y)
+        if self.groups > 1:
+            keys = np.vstack([self.codes.astype(float), keys])
+        if keys.shape[0] == 1:
+            values, weight = _counts(keys[0], self.weight)
+            return Sample(values, weight)
+        unique, inverse = np.unique(keys, axis=1, return_inverse=True)
+        weight = np.bincount(inverse.ravel(), weights=self.weight).astype(float)
+        y = unique[1:] if self.groups > 1 else unique
+        codes = unique[0].astype(np.intp) if self.groups > 1 else None
+        return Sample.of(y[0] if self.y.ndim == 1 else y, weight, codes, self.groups)
+
+
+def _counts(values: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Distinct values and their summed weight; by counting where the values are small integers."""
+    low, high = values.min(), values.max()
+    if high - low <= 4 * values.size + 1000 and np.all(values == np.floor(values)):
+        counts = np.bincount((values - low).astype(np.intp), weights=weight).astype(float)
+        present = np.flatnonzero(counts)
+        return present + low, counts[present]
+    unique, inverse = np.unique(values, return_inverse=True)
+    return unique, np.bincount(inverse, weights=weight).astype(float)

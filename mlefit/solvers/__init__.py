@@ -1,0 +1,1 @@
+"""Minimisers. They see a function of a parameter vector, never data."""
