@@ -1,0 +1,221 @@
+"""What can be said of the point where a solver stopped, checked rather than assumed.
+
+A maximum of the likelihood has a zero gradient and a positive definite observed information. Where it has not,
+the reason is named: a parameter on its boundary or running off, an unbounded likelihood, a flat ridge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.families.base import Family
+from mlefit.families.links import BOUND, Array
+from mlefit.solvers.solution import Solution
+
+GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
+FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
+RUNNING: Final = 0.05  # a Newton step this large at a vanishing decrement is a parameter still on its way
+SPIKE: Final = 30.0  # log density times scale of the data: a peak narrower than doubles can resolve
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The evidence that a fit is a maximum, or why it is not.
+
+    Attributes:
+        gradient_norm: sqrt(g' H^-1 g), the distance to the minimum in standard errors.
+        hessian_positive: the observed information is positive definite.
+        condition: its condition number, scaled to a unit diagonal; None where it does not exist.
+        at_boundary: parameters whose estimate lies on the boundary of their domain.
+        problem: why there is no maximum, "" where there is one.
+    """
+
+    gradient_norm: float | None
+    hessian_positive: bool
+    condition: float | None
+    at_boundary: tuple[str, ...] = ()
+    problem: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in the JSON contract."""
+        return {
+            "gradient_norm": self.gradient_norm,
+            "hessian_positive": self.hessian_positive,
+            "condition": self.condition,
+            "at_boundary": list(self.at_boundary),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Certificates of G fits, and what they need to be built, as arrays.
+
+    Attributes:
+        certificates: one a fit.
+        warnings: sentences for the user, one tuple a fit.
+        converged: (G,).
+        regular: (G, k) scores with a curvature to take standard errors from.
+        covariance: (G, k, k) of the scores, NaN where not `regular`.
+        edge: (G, k) -1 or +1 where a score has gone to that end of its range, else 0.
+    """
+
+    certificates: tuple[Certificate, ...]
+    warnings: tuple[tuple[str, ...], ...]
+    converged: NDArray[np.bool_]
+    regular: NDArray[np.bool_]
+    covariance: Array
+    edge: NDArray[np.int8] = field(repr=False)
+
+
+def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, constant: NDArray[np.bool_]) -> Verdict:
+    """Judge a batch of fits.
+
+    Args:
+        family: what was fitted.
+        solution: where the solver stopped, G problems.
+        weight: (G,) total weight.
+        scale: (G,) largest magnitude of the data.
+        constant: (G,) all values are equal.
+    """
+    theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
+    count, size = theta.shape
+    own_scores = size == len(family.parameters)
+    edge = np.zeros((count, size), dtype=np.int8)
+    edge[theta >= BOUND] = 1
+    edge[theta <= -BOUND] = -1
+    irregular = np.array([own_scores and p.name in family.irregular for p in family.parameters][:size], dtype=bool)
+    if own_scores:
+        bounded = np.array([np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters])
+        edge[:, ~bounded] = 0
+    diagonal = np.einsum("ijj->ij", hessian)
+    with np.errstate(all="ignore"):
+        regular = np.isfinite(diagonal) & (diagonal > 0) & (edge == 0)
+        inverse, lowest, condition = _invert(hessian, regular)
+        if own_scores:
+            step = -np.einsum("ijk,ik->ij", inverse, np.where(regular, gradient, 0.0))
+            small = solution.decrement[:, None] <= 1e-3
+            running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
+            running |= bounded & ~irregular & (edge == 0) & (diagonal <= 0) & (np.abs(theta) > 25)
+            if running.any():
+                edge = np.where(running, np.sign(np.where(step != 0, step, theta)).astype(np.int8), edge)
+                regular &= edge == 0
+                inverse, lowest, condition = _invert(hessian, regular)
+    needed = regular | (edge != 0) | irregular
+    positive = needed.all(axis=1) & (lowest > FLAT)
+    finite = np.isfinite(solution.sums.value) & np.isfinite(theta).all(axis=1)
+    spike = np.zeros(count, dtype=bool)
+    if not family.discrete:
+        with np.errstate(all="ignore"):
+            height = -solution.sums.value / weight + np.where(scale > 0, np.log(scale), 0.0)
+            spike = (height > np.where(scale > 0, SPIKE, 100.0)) | (solution.sums.value == -np.inf)
+    arrived = finite & (solution.decrement <= GRADIENT)
+    certificates, warnings = [], []
+    converged = np.zeros(count, dtype=bool)
+    plain = arrived & positive & ~spike & (edge == 0).all(axis=1)
+    for i in range(count):
+        if plain[i]:
+            converged[i] = True
+            certificates.append(Certificate(float(solution.decrement[i]), True, _number(condition[i])))
+            warnings.append(())
+            continue
+        edges = _edges(family, edge[i]) if own_scores else _no_edges(family, theta[i])
+        lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
+        problem, said = _explain(family, bool(lost), bool(constant[i]), bool(finite[i]), bool(arrived[i]),
+                                 bool(positive[i]), edges)  # fmt: skip
+        converged[i] = not problem
+        certificates.append(
+            Certificate(
+                _number(solution.decrement[i]),
+                bool(positive[i] and not lost),
+                _number(condition[i]),
+                tuple(name for name, _, _ in edges),
+                problem,
+            )
+        )
+        warnings.append(said)
+    covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
+    return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge)
+
+
+Edge = tuple[str, float, str]  # parameter, the value at that end of its domain, what the family becomes there
+
+
+def _edges(family: Family, edge: NDArray[np.int8]) -> list[Edge]:
+    found = []
+    for parameter, side in zip(family.parameters, edge, strict=True):
+        if side > 0:
+            found.append((parameter.name, parameter.link.upper, parameter.limit))
+        elif side < 0:
+            found.append((parameter.name, parameter.link.lower, parameter.limit_below))
+    return found
+
+
+def _no_edges(family: Family, theta: Array) -> list[Edge]:
+    """Boundary parameters of a family whose parameters are not its scores, such as a label never seen."""
+    values = family.inverse(theta[:, None])[:, 0]
+    found: list[Edge] = []
+    for parameter, value in zip(family.parameters, values, strict=True):
+        if value < 1e-100 or value > 1 - 1e-15:
+            found.append((parameter.name, float(round(value)), ""))
+    return found
+
+
+def _explain(
+    family: Family, lost: bool, constant: bool, finite: bool, arrived: bool, positive: bool, edges: list[Edge]
+) -> tuple[str, tuple[str, ...]]:
+    """Why there is no maximum ("" where there is one), and the sentences to print."""
+    if lost:
+        cause = "all values are equal" if constant else "the density has shrunk to a spike"
+        problem = f"the likelihood of {family.name} is unbounded: {cause}; no maximum-likelihood estimate exists"
+        return problem, (problem,)
+    if not finite:
+        problem = f"the likelihood of {family.name} is not finite at any point the solver could reach"
+        return problem, (problem,)
+    said = []
+    problem = ""
+    for name, value, limit in edges:
+        if np.isinf(value) or limit:
+            toward = "infinity" if np.isinf(value) else f"{value:g}"
+            what = f", where {family.name} becomes {limit}" if limit else ""
+            sentence = f"{name} runs off to {toward}{what}: the likelihood has no maximum in {name}"
+            if limit:
+                sentence += f"; fit {limit} instead"
+            problem = problem or sentence
+            said.append(sentence)
+        else:
+            said.append(f"{name} = {value:g} lies on the boundary: no standard error exists (see --interval profile)")
+    if not problem and not positive:
+        problem = (
+            "the observed information is not positive definite: the likelihood is flat along a ridge, "
+            "so the parameters are not identified by these data"
+        )
+        said.append(problem)
+    elif not problem and not arrived:
+        problem = "the solver stopped before the gradient vanished: the estimates are not a maximum"
+        said.append(problem)
+    return problem, tuple(said)
+
+
+def _invert(matrix: Array, regular: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
+    """Inverses (G, k, k) on the regular coordinates, smallest scaled eigenvalue and condition number (G,)."""
+    count, size = regular.shape
+    if size == 0:
+        return np.zeros((count, 0, 0)), np.ones(count), np.ones(count)
+    diagonal = np.einsum("ijj->ij", matrix)
+    scale = np.where(regular, 1 / np.sqrt(np.where(regular, diagonal, 1.0)), 1.0)
+    keep = regular[:, :, None] & regular[:, None, :]
+    scaled = np.where(keep, matrix * scale[:, :, None] * scale[:, None, :], np.eye(size))
+    scaled = np.where(np.isfinite(scaled), scaled, 0.0)
+    values, vectors = np.linalg.eigh(scaled)
+    safe = np.where(np.abs(values) > 1e-300, values, 1e-300)
+    inverse = np.einsum("ijk,ik,ilk->ijl", vectors, 1 / safe, vectors) * scale[:, :, None] * scale[:, None, :]
+    lowest = values[:, 0]
+    return inverse, lowest, np.where(lowest > 0, values[:, -1] / np.where(lowest > 0, lowest, 1.0), np.nan)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

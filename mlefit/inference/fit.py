@@ -1,0 +1,433 @@
+"""Fitting a family to a sample, and the frozen result.
+
+All groups are one batch from the first number to the last; a fit of one column is a batch of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.errors import DataError, UsageError
+from mlefit.families.base import Family
+from mlefit.families.links import BOUND, Array
+from mlefit.inference import intervals
+from mlefit.inference.certificate import Certificate, certify
+from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
+from mlefit.predictors.constant import Constant
+from mlefit.sample import Sample
+from mlefit.solvers.newton import newton
+from mlefit.solvers.solution import Index, Solution
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+Interval = Literal["wald", "profile", "none"]
+WeightKind = Literal["frequency", "importance"]
+
+# A solver that starts at the estimate of an evenly thinned sample needs one or two passes over all the rows.
+THIN: Final = 16_384
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fit and what to report.
+
+    Attributes:
+        level: of the confidence limits, in (0, 1).
+        interval: kind of limits.
+        weight_kind: frequency (a row of weight 3 is three rows) or importance (a row of weight 3 counts three
+            times as much; errors are then robust, and n is the number of rows).
+        start: parameters to start from.
+    """
+
+    level: float = 0.95
+    interval: Interval = "wald"
+    weight_kind: WeightKind = "frequency"
+    start: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise UsageError(f"a confidence level lies between 0 and 1, such as 0.95; {self.level:g} does not")
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The maximum-likelihood fit of one family to one column or group. Shapes: K parameters, k scores.
+
+    Attributes:
+        family: the family fitted, its fixed parameters pinned.
+        column: the name of the data.
+        group: value of every `by` column, or None.
+        n: rows used.
+        dropped: rows left out for missing values.
+        weight: sum of the weights.
+        eta: (k,) estimated scores.
+        theta: (K,) estimated parameters, inf where one runs off.
+        covariance: (K, K) of the parameters; NaN where there is no standard error.
+        lower, upper: (K,) confidence limits; NaN where there are none.
+        log_likelihood: with every constant; NaN where it is unbounded.
+        level, interval: of the limits.
+        solver, iterations: how the estimate was found.
+        certificate: the evidence that it is a maximum.
+        converged: whether it is one.
+        warnings: sentences for the user.
+        effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+    """
+
+    family: Family
+    column: str
+    group: Mapping[str, Any] | None
+    n: int
+    dropped: int
+    weight: float
+    eta: Array
+    theta: Array
+    covariance: Array
+    lower: Array
+    upper: Array
+    log_likelihood: float
+    level: float
+    interval_method: str
+    solver: str
+    iterations: int
+    certificate: Certificate
+    converged: bool
+    warnings: tuple[str, ...]
+    effective_n: float
+    objective: RowObjective | StatisticObjective = field(repr=False)
+    number: int = field(repr=False)
+
+    @property
+    def estimates(self) -> dict[str, float]:
+        """Every parameter's estimate."""
+        return dict(zip(self.family.names, self.theta.tolist(), strict=True))
+
+    @property
+    def std_errors(self) -> dict[str, float]:
+        """Every parameter's standard error; NaN where none exists."""
+        return dict(zip(self.family.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+    def interval(self, level: float = 0.95, method: Interval = "wald") -> dict[str, tuple[float, float]]:
+        """Confidence limits of every parameter.
+
+        Raises:
+            UsageError: a level outside (0, 1) or an unknown method.
+        """
+        options = Options(level=level, interval=method)
+        lower, upper = _limits(
+            self.family, self.objective, self.eta[None], self.theta[:, None], np.diag(self.covariance)[:, None],
+            np.array([-self.log_likelihood]), options, np.array([self.number], dtype=np.intp),
+        )  # fmt: skip
+        pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
+        return dict(zip(self.family.names, pairs, strict=True))
+
+    @property
+    def nll(self) -> float:
+        """Negative log-likelihood."""
+        return -self.log_likelihood
+
+    @property
+    def parameters_count(self) -> int:
+        """Free parameters."""
+        return self.family.size
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2k - 2 log L (Akaike 1974)."""
+        return 2 * self.parameters_count - 2 * self.log_likelihood
+
+    @property
+    def aicc(self) -> float:
+        """AIC with the small-sample term 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989); NaN for n <= k + 1."""
+        k, n = self.parameters_count, self.effective_n
+        return self.aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("nan")
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log n - 2 log L (Schwarz 1978)."""
+        return self.parameters_count * float(np.log(self.effective_n)) - 2 * self.log_likelihood
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fit as in the JSON contract: plain values, None for what does not exist."""
+        errors = np.sqrt(np.diag(self.covariance))
+        parameters = {
+            name: {
+                "estimate": number(self.theta[j]),
+                "std_error": number(errors[j]),
+                "ci_lower": number(self.lower[j]),
+                "ci_upper": number(self.upper[j]),
+            }
+            for j, name in enumerate(self.family.names)
+        }
+        result: dict[str, Any] = {"family": self.family.name, "column": self.column}
+        if self.group is not None:
+            result["group"] = dict(self.group)
+        fixed = getattr(self.family, "fixed", None)
+        result |= {"n": self.n, "dropped": self.dropped, "weight": self.weight, "parameters": parameters}
+        if fixed:
+            result["fixed"] = dict(fixed)
+        return result | {
+            "interval": {"level": self.level, "method": self.interval_method},
+            "log_likelihood": number(self.log_likelihood),
+            "nll": number(self.nll),
+            "nll_per_observation": number(self.nll / self.weight),
+            "aic": number(self.aic),
+            "aicc": number(self.aicc),
+            "bic": number(self.bic),
+            "covariance": [[number(v) for v in row] for row in self.covariance],
+            "solver": self.solver,
+            "iterations": self.iterations,
+            "converged": self.converged,
+            "certificate": self.certificate.to_dict(),
+            "warnings": list(self.warnings),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a parameter: group columns, column, family, parameter, estimate, std_error, limits."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The tidy rows of csv and `to_frame`; None for what does not exist."""
+        record = self.to_dict()
+        return [
+            {**(self.group or {}), "column": self.column, "family": self.family.name, "parameter": name, **values}
+            for name, values in record["parameters"].items()
+        ]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from mlefit.report.tables import fit_table
+
+        yield fit_table(self)
+
+
+def number(value: float) -> float | None:
+    """A float for JSON: None for NaN and infinities."""
+    return float(value) if np.isfinite(value) else None
+
+
+def fit_sample(
+    family: Family,
+    sample: Sample,
+    options: Options | None = None,
+    *,
+    column: str = "y",
+    groups: Sequence[Mapping[str, Any]] | None = None,
+    dropped: Sequence[int] | int = 0,
+    engine: Engine | None = None,
+) -> list[Fit]:
+    """Fit `family` to every group of `sample`.
+
+    Args:
+        family: bound and pinned already.
+        sample: rows sorted by group.
+        options: how.
+        column: the name of the data in the results.
+        groups: labels of each group, (G,).
+        dropped: rows left out, of each group or in all.
+        engine: where the sums over rows are made.
+
+    Raises:
+        DataError: no rows.
+        UsageError: a start that is no parameter or outside its domain.
+    """
+    options = options or Options()
+    if sample.n == 0:
+        raise DataError(f"{column} has no values to fit")
+    counts, weight = sample.counts, sample.total_weight
+    if family.discrete and options.weight_kind == "frequency":
+        sample = sample.collapse()
+    target = objective(family, Constant(), sample, engine)
+    solution = solve(family, sample, target, options.start)
+    extremes = _extremes(sample)
+    return report(
+        family, target, solution, options, counts=counts, weight=weight, extremes=extremes,
+        column=column, groups=groups, dropped=dropped,
+    )  # fmt: skip
+
+
+def report(
+    family: Family,
+    target: RowObjective | StatisticObjective,
+    solution: Solution,
+    options: Options,
+    *,
+    counts: Index,
+    weight: Array,
+    extremes: tuple[Array, Array],
+    column: str,
+    groups: Sequence[Mapping[str, Any]] | None,
+    dropped: Sequence[int] | int,
+) -> list[Fit]:
+    """Fits from a solution: certificate, errors, limits. `extremes` are each group's smallest and largest y."""
+    count = solution.theta.shape[0]
+    scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
+    constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
+    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant)
+    eta = solution.theta.T
+    with np.errstate(all="ignore"):
+        score_covariance = verdict.covariance
+        if options.weight_kind == "importance" and isinstance(target, RowObjective):
+            bread = np.nan_to_num(score_covariance)
+            robust = bread @ target.outer(solution.theta) @ bread
+            score_covariance = np.where(np.isnan(score_covariance), np.nan, robust)
+        jacobian = family.jacobian(eta)
+        covariance = np.einsum("aig,gij,bjg->gab", jacobian, np.nan_to_num(score_covariance), jacobian)
+        theta = family.inverse(eta)
+    own_scores = family.size == len(family.parameters)
+    lost = np.isnan(score_covariance) if own_scores else np.zeros_like(covariance, dtype=bool)
+    covariance = np.where(lost, np.nan, covariance)
+    for j, parameter in enumerate(family.parameters if own_scores else ()):
+        theta[j] = np.where(verdict.edge[:, j] > 0, parameter.link.upper, theta[j])
+        theta[j] = np.where(verdict.edge[:, j] < 0, parameter.link.lower, theta[j])
+    if not own_scores:
+        at = np.array([[p.name in c.at_boundary for p in family.parameters] for c in verdict.certificates])
+        theta = np.where(at.T, np.round(theta), theta)
+        covariance = np.where(at[:, :, None] | at[:, None, :], np.nan, covariance)
+    # At a boundary the scores stop short of infinity, so that a zero comes out as 1e-130.
+    value = np.where(np.abs(solution.sums.value) < 1e-60, 0.0, solution.sums.value)
+    unbounded = np.array(
+        ["unbounded" in c.problem or "not finite" in c.problem for c in verdict.certificates], dtype=bool
+    )
+    value[unbounded] = np.nan
+    covariance[unbounded] = np.nan
+    variance = np.einsum("gaa->ag", covariance)
+    lower, upper = _limits(
+        family, target, solution.theta, theta, variance, value, options, np.arange(count, dtype=np.intp)
+    )
+    closed = solution.iterations == 0
+    drops = [dropped] * count if isinstance(dropped, int) else dropped
+    notes = (family.irregular_note,) if family.irregular_note else ()
+    effective = weight if options.weight_kind == "frequency" else counts.astype(float)
+    return [
+        Fit(
+            family,
+            column,
+            None if groups is None else groups[i],
+            int(counts[i]),
+            int(drops[i]),
+            float(weight[i]),
+            eta[:, i],
+            theta[:, i],
+            covariance[i],
+            lower[:, i],
+            upper[:, i],
+            -float(value[i]),
+            options.level,
+            options.interval,
+            "closed form" if closed[i] else solution.solver,
+            int(solution.iterations[i]),
+            verdict.certificates[i],
+            bool(verdict.converged[i]),
+            verdict.warnings[i] + notes,
+            float(effective[i]),
+            target,
+            i,
+        )  # fmt: skip
+        for i in range(count)
+    ]
+
+
+def solve(
+    family: Family,
+    sample: Sample,
+    target: RowObjective | StatisticObjective,
+    start: Mapping[str, float] | None = None,
+) -> Solution:
+    """Minimise the NLL of every group, from every start the family proposes, keeping the best."""
+    irregular = np.array([n in family.irregular for n in family.names], dtype=bool)
+    held = irregular if irregular.any() else None
+    thin = sample.groups == 1 and sample.n > 4 * THIN and isinstance(target, RowObjective)
+    rows = sample.thin(THIN) if thin else sample
+    with np.errstate(all="ignore"):
+        if isinstance(target, StatisticObjective):
+            candidates = [target.start.T]
+        else:
+            candidates = family.starts(rows)
+    if start:
+        candidates = [_overridden(family, eta, start) for eta in candidates]
+    if thin and isinstance(target, RowObjective) and not irregular.all():
+        rough = RowObjective(family, target.predictor, rows, target.engine)
+        candidates = [_best(rough, candidates, held, family.step).theta.T]
+    if thin and irregular.any():
+        with np.errstate(all="ignore"):
+            exact = family.start(sample)
+        candidates = [np.where(irregular[:, None], exact, eta) for eta in candidates]
+    return _best(target, candidates, held, family.step)
+
+
+def _best(
+    target: RowObjective | StatisticObjective,
+    candidates: list[Array],
+    held: NDArray[np.bool_] | None,
+    step: Array,
+) -> Solution:
+    """Solve from all candidates, each (k, G), as one batch; the lowest value of each group."""
+    count = candidates[0].shape[1]
+    start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
+    which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
+    solution = newton(target, start, which=which, held=held, step=step)
+    if len(candidates) == 1:
+        return solution
+    values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
+    pick = np.argmin(values, axis=0) * count + np.arange(count)
+    sums = solution.sums
+    chosen = type(sums)(sums.value[pick], sums.gradient[pick], sums.hessian[pick])
+    return Solution(solution.theta[pick], chosen, solution.decrement[pick], solution.iterations[pick], solution.solver)
+
+
+def _overridden(family: Family, eta: Array, start: Mapping[str, float]) -> Array:
+    unknown = [name for name in start if name not in family.names]
+    if unknown:
+        raise UsageError(
+            f"{family.name} has no parameter {unknown[0]!r} to start from; it has {', '.join(family.names)}"
+        )
+    with np.errstate(all="ignore"):
+        theta = family.inverse(eta)
+    for name, value in start.items():
+        j = family.names.index(name)
+        link = family.parameters[j].link
+        if not link.lower < value < link.upper:
+            raise UsageError(f"the start {name}={value:g} is outside the domain {link.lower:g} to {link.upper:g}")
+        theta[j] = value
+    return family.forward(theta)
+
+
+def _extremes(sample: Sample) -> tuple[Array, Array]:
+    """Smallest and largest y of each group, chunk by chunk."""
+    low, high = np.full(sample.groups, np.inf), np.full(sample.groups, -np.inf)
+    for groups, part in sample.chunks():
+        y = part.y if part.y.ndim == 1 else part.y[0]
+        low[groups] = np.minimum(low[groups], part.minimum(y))
+        high[groups] = np.maximum(high[groups], part.maximum(y))
+    return low, high
+
+
+def _limits(
+    family: Family,
+    target: RowObjective | StatisticObjective,
+    scores: Array,
+    theta: Array,
+    variance: Array,
+    value: Array,
+    options: Options,
+    which: Index,
+) -> tuple[Array, Array]:
+    """Confidence limits (K, G) by the method asked for. `scores` (G, k); `theta` and `variance` (K, G)."""
+    with np.errstate(all="ignore"):
+        std_error = np.sqrt(variance)
+    if options.interval == "none":
+        return np.full_like(theta, np.nan), np.full_like(theta, np.nan)
+    lower, upper = intervals.wald(family, theta, std_error, options.level)
+    if options.interval == "wald":
+        return lower, upper
+    if options.interval != "profile":
+        raise UsageError(f"there is no interval called {options.interval!r}; choose wald, profile or none")
+    return intervals.profile_limits(family, target, scores, theta, value, options.level, which)
