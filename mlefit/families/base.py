@@ -241,6 +241,13 @@ class ExponentialFamily(Family):
 
         return PinnedExponential(self, fixed)
 
+    def margin(self, index: int, sums: Array) -> tuple[ExponentialFamily, Array]:
+        """A family of one score whose likelihood is the profile likelihood of parameter `index`, and its sums.
+
+        Only for a family whose parameters are not its scores, such as the categorical.
+        """
+        raise NotImplementedError(f"the parameters of {self.name} are its scores")
+
     def start(self, rows: Rows) -> Array:
         centre = self.centre(rows)
         spread = np.stack([rows.spread(c) for c in centre]) if len(centre) else centre[:, :1]

@@ -113,7 +113,8 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
             height = -solution.sums.value / weight + np.where(scale > 0, np.log(scale), 0.0)
             spike = (height > np.where(scale > 0, SPIKE, 100.0)) | (solution.sums.value == -np.inf)
     arrived = finite & (solution.decrement <= GRADIENT)
-    certificates, warnings = [], []
+    certificates: list[Certificate] = []
+    warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
     plain = arrived & positive & ~spike & (edge == 0).all(axis=1)
     for i in range(count):

@@ -123,7 +123,7 @@ class Fit:
         lower, upper = _limits(
             self.family, self.objective, self.eta[None], self.theta[:, None], np.diag(self.covariance)[:, None],
             np.array([-self.log_likelihood]), options, np.array([self.number], dtype=np.intp),
-        )  # fmt: skip
+        )
         pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
         return dict(zip(self.family.names, pairs, strict=True))
 
@@ -222,6 +222,7 @@ def fit_sample(
     groups: Sequence[Mapping[str, Any]] | None = None,
     dropped: Sequence[int] | int = 0,
     engine: Engine | None = None,
+    counts: Index | None = None,
 ) -> list[Fit]:
     """Fit `family` to every group of `sample`.
 
@@ -233,6 +234,7 @@ def fit_sample(
         groups: labels of each group, (G,).
         dropped: rows left out, of each group or in all.
         engine: where the sums over rows are made.
+        counts: rows of each group before equal ones were collapsed, where that has been done already.
 
     Raises:
         DataError: no rows.
@@ -241,7 +243,8 @@ def fit_sample(
     options = options or Options()
     if sample.n == 0:
         raise DataError(f"{column} has no values to fit")
-    counts, weight = sample.counts, sample.total_weight
+    counts = sample.counts if counts is None else counts
+    weight = sample.total_weight
     if family.discrete and options.weight_kind == "frequency":
         sample = sample.collapse()
     target = objective(family, Constant(), sample, engine)
@@ -250,7 +253,7 @@ def fit_sample(
     return report(
         family, target, solution, options, counts=counts, weight=weight, extremes=extremes,
         column=column, groups=groups, dropped=dropped,
-    )  # fmt: skip
+    )
 
 
 def report(
@@ -330,36 +333,36 @@ def report(
             float(effective[i]),
             target,
             i,
-        )  # fmt: skip
+        )
         for i in range(count)
     ]
 
 
 def solve(
     family: Family,
-    sample: Sample,
+    sample: Sample | None,
     target: RowObjective | StatisticObjective,
     start: Mapping[str, float] | None = None,
 ) -> Solution:
-    """Minimise the NLL of every group, from every start the family proposes, keeping the best."""
+    """Minimise the NLL of every group, from every start the family proposes, keeping the best.
+
+    A target of statistics needs no sample.
+    """
     irregular = np.array([n in family.irregular for n in family.names], dtype=bool)
     held = irregular if irregular.any() else None
-    thin = sample.groups == 1 and sample.n > 4 * THIN and isinstance(target, RowObjective)
+    if isinstance(target, StatisticObjective):
+        candidates = [target.start.T]
+        return _best(target, _overridden(family, candidates, start), held, family.step)
+    assert sample is not None, "a target of rows has rows"
+    thin = sample.groups == 1 and sample.n > 4 * THIN
     rows = sample.thin(THIN) if thin else sample
     with np.errstate(all="ignore"):
-        if isinstance(target, StatisticObjective):
-            candidates = [target.start.T]
-        else:
-            candidates = family.starts(rows)
-    if start:
-        candidates = [_overridden(family, eta, start) for eta in candidates]
-    if thin and isinstance(target, RowObjective) and not irregular.all():
-        rough = RowObjective(family, target.predictor, rows, target.engine)
-        candidates = [_best(rough, candidates, held, family.step).theta.T]
-    if thin and irregular.any():
-        with np.errstate(all="ignore"):
-            exact = family.start(sample)
-        candidates = [np.where(irregular[:, None], exact, eta) for eta in candidates]
+        candidates = _overridden(family, family.starts(rows), start)
+        if thin and not irregular.all():
+            rough = RowObjective(family, target.predictor, rows, target.engine)
+            candidates = [_best(rough, candidates, held, family.step).theta.T]
+        if thin and irregular.any():
+            candidates = [np.where(irregular[:, None], family.start(sample), eta) for eta in candidates]
     return _best(target, candidates, held, family.step)
 
 
@@ -383,21 +386,23 @@ def _best(
     return Solution(solution.theta[pick], chosen, solution.decrement[pick], solution.iterations[pick], solution.solver)
 
 
-def _overridden(family: Family, eta: Array, start: Mapping[str, float]) -> Array:
-    unknown = [name for name in start if name not in family.names]
-    if unknown:
-        raise UsageError(
-            f"{family.name} has no parameter {unknown[0]!r} to start from; it has {', '.join(family.names)}"
-        )
-    with np.errstate(all="ignore"):
-        theta = family.inverse(eta)
+def _overridden(family: Family, candidates: list[Array], start: Mapping[str, float] | None) -> list[Array]:
+    """The starts, each (k, G), with the parameters that the user has set."""
+    if not start:
+        return candidates
     for name, value in start.items():
-        j = family.names.index(name)
-        link = family.parameters[j].link
+        if name not in family.names:
+            has = ", ".join(family.names)
+            raise UsageError(f"{family.name} has no parameter {name!r} to start from (it has {has})")
+        link = family.parameters[family.names.index(name)].link
         if not link.lower < value < link.upper:
             raise UsageError(f"the start {name}={value:g} is outside the domain {link.lower:g} to {link.upper:g}")
-        theta[j] = value
-    return family.forward(theta)
+    with np.errstate(all="ignore"):
+        thetas = [family.inverse(eta) for eta in candidates]
+        for theta in thetas:
+            for name, value in start.items():
+                theta[family.names.index(name)] = value
+        return [family.forward(theta) for theta in thetas]
 
 
 def _extremes(sample: Sample) -> tuple[Array, Array]:

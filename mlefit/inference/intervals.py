@@ -57,12 +57,16 @@ def profile_limits(
     sound = np.isfinite(value)
     held = np.array([name in family.irregular for name in family.names], dtype=bool)
     if family.size != len(family.parameters):
+        assert isinstance(objective, StatisticObjective), "only such families have parameters that are not scores"
         for j, parameter in enumerate(family.parameters):
-            margin = family.margin(j, theta, objective)
-            start = margin.start
+            base, totals = objective.family.margin(j, objective.totals)
+            margin = StatisticObjective(base, totals, np.zeros((0, totals.shape[1])))
+            start = margin.start[which]
             at = margin.value(start, which)
-            low, high = profile(margin, start, at, 0, level=level, which=which, step=np.array([parameter.link.step]))
-            lower[j], upper[j] = parameter.link.inverse(low), parameter.link.inverse(high)
+            low, high = profile(margin, start, at, 0, level=level, which=which, step=base.step)
+            ends = parameter.link.lower, parameter.link.upper
+            lower[j] = np.where(np.isinf(low), ends[0], parameter.link.inverse(low))
+            upper[j] = np.where(np.isinf(high), ends[1], parameter.link.inverse(high))
         return lower, upper
     for j, parameter in enumerate(family.parameters):
         if held[j] and not _curved(objective, eta, which, j):
@@ -182,5 +186,4 @@ def _covariance(hessian: Array, held: NDArray[np.bool_]) -> Array:
         scaled = np.where(np.isfinite(scaled), scaled, 0.0)
         inverse = np.linalg.pinv(scaled, rcond=1e-12, hermitian=True)
         result = inverse * scale[:, :, None] * scale[:, None, :]
-    result[~(usable[:, :, None] & usable[:, None, :])] = np.nan
-    return result
+    return np.asarray(np.where(usable[:, :, None] & usable[:, None, :], result, np.nan))

@@ -1,0 +1,145 @@
+"""The command line: one file a command, loaded when it is asked for.
+
+Each command parses, calls, and returns a document; `main` alone writes it, prints errors as one sentence, and
+turns both into an exit status: 0 done, 1 data or fit failed, 2 wrong usage, 3 printed but not to be trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from mlefit import __version__
+from mlefit.cli.options import message, settings
+from mlefit.errors import MlefitError
+from mlefit.report.document import Document, write
+
+COMMANDS: Final = {
+    "estimate": "Fit a distribution to a column by maximum likelihood.",
+}
+
+
+class Commands(TyperGroup):
+    """Loads `mlefit.cli.NAME` when the command NAME is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"mlefit.cli.{cmd_name}")
+        single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        single.command(
+            cmd_name, help=f"{COMMANDS[cmd_name]}\n\n{module.HELP}", epilog=module.EXAMPLES, no_args_is_help=False
+        )(module.command)
+        return typer.main.get_command(single)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, 1, 0.5)
+            hint = f"did you mean `mlefit {near[0]}`?" if near else f"choose one of {', '.join(COMMANDS)}"
+            ctx.fail(f"there is no command called {name!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    name="mlefit",
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"mlefit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(
+    help="Fit probability models by maximum likelihood: CSV in, estimates and likelihood tables out.",
+    epilog="Start with: mlefit estimate sample_data/coin.csv --dist bernoulli",
+)
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit status. Nothing reaches standard output unless it succeeded."""
+    try:
+        result = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="mlefit")
+        if isinstance(result, Document):
+            for line in result.messages:
+                message(line)
+            write(result, settings.format)
+            return result.status
+        return int(result or 0)
+    except MlefitError as error:
+        message(str(error), always=True)
+        return error.exit_code
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        message("stopped", always=True)
+        return 130
+    except MemoryError:
+        message("out of memory; try fewer columns, --where, or a machine with more memory", always=True)
+        return 1
+    except Exception as error:
+        said = getattr(error, "format_message", None)
+        if said is None:
+            return _unexpected(error)
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            return 2
+        where = f" (see `{context.command_path} --help`)" if context is not None else ""
+        message(f"{said().rstrip('.')}{where}", always=True)
+        return int(getattr(error, "exit_code", 2))
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("MLEFIT_DEBUG"):
+        raise error
+    if isinstance(error, OSError):
+        message(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), always=True)
+        return 1
+    kind = type(error).__name__
+    message(f"a defect in mlefit ({kind}: {error}); please report it with the command you ran", always=True)
+    return 1
+
+
+def main() -> None:
+    """The console script."""
+    warnings.simplefilter("ignore")
+    warnings.showwarning = lambda text, *rest: message(str(text))
+    warnings.filterwarnings("default", message="plugin ")
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    try:
+        status = run()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head -1`): nothing is wrong, and Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)

@@ -1,0 +1,175 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import typer
+
+from mlefit.errors import UsageError
+from mlefit.report.document import FORMATS
+from mlefit.report.text import harmless
+
+
+@dataclass
+class Settings:
+    """How this run of the program speaks: set by the options below, read by `main`."""
+
+    format: str = "table"
+    quiet: bool = False
+
+
+settings: Final = Settings()
+
+
+def message(text: str, *, always: bool = False) -> None:
+    """One line on standard error; -q silences all but errors."""
+    if (always or not settings.quiet) and sys.stderr is not None:
+        print(f"mlefit: {harmless(text)}", file=sys.stderr)
+
+
+def progress_wanted() -> bool:
+    """Whether standard error is a terminal whose owner has not asked for quiet."""
+    return not settings.quiet and sys.stderr is not None and sys.stderr.isatty()
+
+
+def _format(value: str) -> str:
+    if value not in FORMATS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(value, FORMATS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(FORMATS)}"
+        raise UsageError(f"there is no format called {value!r}; {hint}")
+    settings.format = value
+    return value
+
+
+def _quiet(value: bool) -> bool:
+    settings.quiet = value
+    return value
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, float]:
+    """`name=number` texts, also several in one separated by commas.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    found: dict[str, float] = {}
+    for text in (part for item in texts for part in split(item)):
+        name, equals, value = text.rpartition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise UsageError(f"{option} takes name=number, such as {option} sigma=1; {text!r} is not that")
+    return found
+
+
+def split(text: str) -> list[str]:
+    """Comma-separated names, not split inside brackets, parentheses or quotes."""
+    parts, depth, quote, current = [], 0, "", ""
+    for c in text:
+        if quote:
+            quote = "" if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c in "([":
+            depth += 1
+        elif c in ")]":
+            depth -= 1
+        if c == "," and depth == 0 and not quote:
+            parts.append(current.strip())
+            current = ""
+        else:
+            current += c
+    return [part for part in [*parts, current.strip()] if part]
+
+
+def names(texts: Sequence[str] | None) -> list[str]:
+    """Names given as repeated options, comma-separated lists, or both."""
+    return [part for item in texts or () for part in split(item)]
+
+
+INPUT: Final = "Reading"
+OUTPUT: Final = "Writing"
+
+Data = Annotated[
+    str | None,
+    typer.Argument(metavar="[DATA]", help="A file, a glob, or - for standard input (the default in a pipe).",
+                   show_default=False),
+]  # fmt: skip
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", "-c", metavar="NAME", show_default=False, rich_help_panel=INPUT,
+                 help="Column or SQL expression such as \"ln(price)\"; not needed for a file of one column."),
+]  # fmt: skip
+Where = Annotated[
+    str | None,
+    typer.Option(metavar="SQL", rich_help_panel=INPUT, show_default=False,
+                 help="Keep the rows for which this holds, such as \"year > 2000\"."),
+]  # fmt: skip
+Weights = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=INPUT, show_default=False, help="Column of row weights."),
+]  # fmt: skip
+By = Annotated[
+    list[str] | None,
+    typer.Option("--by", metavar="COLUMN[,COLUMN]", rich_help_panel=INPUT, show_default=False,
+                 help="Fit each group apart, all in one batch."),
+]  # fmt: skip
+Trials = Annotated[
+    str | None,
+    typer.Option(metavar="N|COLUMN", rich_help_panel=INPUT, show_default=False,
+                 help="Number of trials (binomial, beta-binomial): a number or a column."),
+]  # fmt: skip
+NoHeader = Annotated[
+    bool, typer.Option("--no-header", rich_help_panel=INPUT, help="The first line is data; columns are 1, 2, 3 ...")
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(metavar="CHAR", rich_help_panel=INPUT, show_default=False, help="Found by itself unless given."),
+]  # fmt: skip
+Encoding = Annotated[
+    str, typer.Option(metavar="NAME", rich_help_panel=INPUT, help="Text encoding, such as latin-1.")
+]
+Missing = Annotated[
+    str,
+    typer.Option(metavar="drop|error", rich_help_panel=INPUT,
+                 help="Missing values (empty, NA, NaN, null): drop and count, or refuse."),
+]  # fmt: skip
+Plugin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE.py", rich_help_panel=INPUT, show_default=False,
+                 help="Load families from a Python file (it runs: trust it)."),
+]  # fmt: skip
+Format = Annotated[
+    str, typer.Option("--format", "-f", callback=_format, rich_help_panel=OUTPUT, metavar="|".join(FORMATS))
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_quiet, rich_help_panel=OUTPUT, help="No messages but errors.")
+]
+Plot = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", rich_help_panel=OUTPUT, show_default=False, help="Draw to a .png, .svg or .pdf file."),
+]  # fmt: skip
+Level = Annotated[float, typer.Option(metavar="P", help="Confidence level of the limits.")]
+
+
+def chosen(value: str, choices: Sequence[str], option: str) -> Any:
+    """`value` if it is one of `choices`.
+
+    Raises:
+        UsageError: it is not; the nearest is suggested.
+    """
+    if value in choices:
+        return value
+    from difflib import get_close_matches
+
+    near = get_close_matches(value, choices, 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
+    raise UsageError(f"{option} {value!r} is not known; {hint}")

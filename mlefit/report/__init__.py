@@ -1,0 +1,1 @@
+"""Results for people (tables), for programs (records) and for the eye (plots)."""

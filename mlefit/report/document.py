@@ -1,0 +1,152 @@
+"""What every command returns: one result in its three forms, and the one place that writes it out.
+
+A command computes everything before anything is written, so that standard output is either whole or empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from mlefit.errors import UsageError
+from mlefit.report.text import harmless
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+FORMATS: Final = ("table", "json", "ndjson", "csv", "tsv", "markdown", "latex")
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One result.
+
+    Attributes:
+        record: the JSON object, or a list of them.
+        rows: the same as flat rows with the same keys, for csv, tsv, markdown and latex.
+        table: builds what a person sees.
+        messages: lines for standard error, silenced by -q.
+        status: the exit status.
+    """
+
+    record: Row | Sequence[Row]
+    rows: Sequence[Row]
+    table: Callable[[], RenderableType]
+    messages: Sequence[str] = ()
+    status: int = 0
+
+
+def write(document: Document, form: str = "table", stream: TextIO | None = None) -> None:
+    """Write a document to `stream` (standard output) in one of `FORMATS`.
+
+    Raises:
+        UsageError: an unknown format.
+    """
+    stream = stream or sys.stdout
+    if form == "table":
+        console(stream).print(document.table())
+    else:
+        stream.write(text(document, form))
+    stream.flush()
+
+
+def text(document: Document, form: str) -> str:
+    """A document in any of `FORMATS` but table."""
+    match form:
+        case "json":
+            return json.dumps(document.record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        case "ndjson":
+            records = [document.record] if isinstance(document.record, Mapping) else document.record
+            return "".join(json.dumps(r, ensure_ascii=False, allow_nan=False) + "\n" for r in records)
+        case "csv":
+            return _separated(document.rows, ",")
+        case "tsv":
+            return _separated(document.rows, "\t")
+        case "markdown":
+            return _markdown(document.rows)
+        case "latex":
+            return _latex(document.rows)
+    from difflib import get_close_matches
+
+    near = get_close_matches(form, FORMATS, 1)
+    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(FORMATS)}"
+    raise UsageError(f"there is no format called {form!r}; {hint}")
+
+
+def console(stream: TextIO) -> Console:
+    """A rich console: as wide as the terminal, or wide enough for any table where there is none."""
+    from rich.console import Console
+
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=stream, highlight=False, width=1000, no_color=True, force_terminal=False)
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    return harmless(value)
+
+
+def _header(rows: Sequence[Row]) -> list[str]:
+    """Every key that occurs, in the order of first sight."""
+    return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _separated(rows: Sequence[Row], delimiter: str) -> str:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    header = _header(rows)
+    writer.writerow([harmless(name) for name in header])
+    writer.writerows([_plain(row.get(name)) for name in header] for row in rows)
+    return buffer.getvalue()
+
+
+def _markdown(rows: Sequence[Row]) -> str:
+    from rich.box import MARKDOWN
+    from rich.table import Table
+    from rich.text import Text
+
+    header = _header(rows)
+    table = Table(box=MARKDOWN)
+    for name in header:
+        numeric = any(isinstance(row.get(name), (int, float)) for row in rows)
+        table.add_column(Text(harmless(name).replace("|", "\\|")), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(_plain(row.get(name)).replace("|", "\\|")) for name in header))
+    buffer = io.StringIO()
+    console(buffer).print(table)
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+_LATEX: Final = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+}  # fmt: skip
+
+
+def _latex(rows: Sequence[Row]) -> str:
+    header = _header(rows)
+    numeric = [any(isinstance(row.get(name), (int, float)) for row in rows) for name in header]
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join("".join(_LATEX.get(c, c) for c in text) for text in cells) + r" \\"
+
+    body = [line([_plain(row.get(name)) for name in header]) for row in rows]
+    columns = "".join("r" if n else "l" for n in numeric)
+    return "\n".join(
+        [rf"\begin{{tabular}}{{{columns}}}", r"\hline", line([harmless(n) for n in header]), r"\hline", *body,
+         r"\hline", r"\end{tabular}", ""]
+    )  # fmt: skip
