@@ -20,6 +20,9 @@ BUILT_IN: Final[dict[str, str]] = {
     "normal": "normal:Normal",
     "gamma": "gamma:Gamma",
     "weibull": "weibull:Weibull",
+    "rayleigh": "rayleigh:Rayleigh",
+    "half-normal": "half_normal:HalfNormal",
+    "maxwell": "maxwell:Maxwell",
 }
 
 GROUP: Final = "mlefit.families"
