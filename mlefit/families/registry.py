@@ -19,10 +19,12 @@ BUILT_IN: Final[dict[str, str]] = {
     "bernoulli": "bernoulli:Bernoulli",
     "normal": "normal:Normal",
     "gamma": "gamma:Gamma",
+    "inverse-gamma": "inverse_gamma:InverseGamma",
     "weibull": "weibull:Weibull",
     "rayleigh": "rayleigh:Rayleigh",
     "half-normal": "half_normal:HalfNormal",
     "maxwell": "maxwell:Maxwell",
+    "chi-squared": "chi_squared:ChiSquared",
 }
 
 GROUP: Final = "mlefit.families"
