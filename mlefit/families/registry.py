@@ -21,6 +21,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "gamma": "gamma:Gamma",
     "inverse-gamma": "inverse_gamma:InverseGamma",
     "weibull": "weibull:Weibull",
+    "loglogistic": "loglogistic:Loglogistic",
     "rayleigh": "rayleigh:Rayleigh",
     "half-normal": "half_normal:HalfNormal",
     "maxwell": "maxwell:Maxwell",

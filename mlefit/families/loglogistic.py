@@ -1,0 +1,86 @@
+"""log y is logistic; with z = shape (log y - log scale): nll = 2 log(1 + exp(z)) - z - log(shape) + log(y)."""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+
+import numpy as np
+
+from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.links import Array, log, softplus
+from mlefit.families.support import positive
+
+
+class Loglogistic(Family):
+    """Survival function 1 / (1 + (y/scale)^shape) (Johnson, Kotz and Balakrishnan 1995, section 23.11)."""
+
+    name = "loglogistic"
+    summary = "lifetimes whose hazard rises, then falls; incomes"
+    aliases = ("log-logistic", "fisk", "llogis")
+    parameters = (
+        Parameter("shape", log, "index of the tail; above 1 the hazard has a mode"),
+        Parameter("scale", log, "median"),
+    )
+    support = positive
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        logs = np.log(y)
+        size = np.abs(np.exp(eta[0]) * (logs - eta[1]))
+        return size + 2 * np.log1p(np.exp(-size)) - eta[0] + logs
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        logs = np.log(y)
+        shape = np.exp(eta[0])
+        z = shape * (logs - eta[1])
+        size = np.abs(z)
+        small = np.exp(-size)
+        slope = np.copysign((1 - small) / (1 + small), z)  # tanh(z/2)
+        curve = 2 * small / (1 + small) ** 2
+        moved = z * slope
+        gradient = stack(moved - 1, -shape * slope)
+        hessian = symmetric(moved + z * z * curve, -shape * (slope + z * curve), shape * shape * curve)
+        return size + 2 * np.log1p(small) - eta[0] + logs, gradient, hessian
+
+    def start(self, rows: Rows) -> Array:
+        """log y has mean log(scale) and standard deviation pi / (shape sqrt(3))."""
+        logs = np.log(rows.y)
+        spread = np.maximum(np.sqrt(rows.variance(logs)), 1e-12)
+        return np.stack([np.log(pi / (sqrt(3) * spread)), rows.mean(logs)])
+
+    def _score(self, y: Array, eta: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.exp(eta[0]) * (np.log(np.maximum(y, 0.0)) - eta[1])
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return -softplus(-self._score(y, eta))
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return -softplus(self._score(y, eta))
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.exp(eta[1] + (np.log(q) - np.log1p(-np.asarray(q))) * np.exp(-eta[0]))
+
+    def mean(self, eta: Array) -> Array:
+        return np.exp(eta[1]) * _moment(np.exp(-eta[0]))
+
+    def variance(self, eta: Array) -> Array:
+        inverse = np.exp(-eta[0])
+        first = _moment(inverse)
+        with np.errstate(invalid="ignore"):
+            return np.where(inverse < 0.5, np.exp(2 * eta[1]) * (_moment(2 * inverse) - first**2), np.inf)
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        return np.exp(eta[1] + generator.logistic(size=n) * np.exp(-eta[0]))
+
+
+def _moment(r: Array) -> Array:
+    """E (Y/scale)^(r shape) = pi r / sin(pi r), infinite from r = 1 on."""
+    inside = np.where(r < 1, r, 0.5)
+    return np.where(r < 1, 1 / np.sinc(inside), np.inf)
