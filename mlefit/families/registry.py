@@ -22,6 +22,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "inverse-gamma": "inverse_gamma:InverseGamma",
     "weibull": "weibull:Weibull",
     "loglogistic": "loglogistic:Loglogistic",
+    "inverse-gaussian": "inverse_gaussian:InverseGaussian",
     "rayleigh": "rayleigh:Rayleigh",
     "half-normal": "half_normal:HalfNormal",
     "maxwell": "maxwell:Maxwell",

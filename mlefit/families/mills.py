@@ -1,0 +1,32 @@
+"""Mills' ratio of the normal distribution, R(x) = (1 - Phi(x)) / phi(x), and what it falls short of 1/x.
+
+1 - x R(x) is a small difference of large numbers for large x, yet second derivatives of log Phi are made of it;
+there it comes from the asymptotic series (Abramowitz and Stegun 1964, 26.2.12).
+"""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Final
+
+import numpy as np
+from scipy.special import erfcx
+
+from mlefit.families.links import Array
+
+LARGE: Final = 12.0
+TERMS: Final = 13
+
+
+def ratio(x: Array) -> Array:
+    """R(x); infinite below about -37."""
+    return np.asarray(sqrt(pi / 2) * erfcx(np.asarray(x) / sqrt(2)))
+
+
+def deficit(x: Array, r: Array) -> Array:
+    """1 - x R(x), given r = `ratio(x)`; -R'(x)."""
+    square = 1 / np.maximum(x, LARGE) ** 2
+    series = np.ones_like(square)
+    for k in range(TERMS, 0, -1):
+        series = 1 - (2 * k + 1) * square * series
+    return np.asarray(np.where(np.asarray(x) > LARGE, square * series, 1 - x * r))
