@@ -1,0 +1,78 @@
+"""The sech-square density; nll = log(scale) + z + 2 log(1 + exp(-z)), z = (y - loc)/scale."""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+
+from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.links import Array, identity, log, softplus
+from mlefit.families.support import real
+
+
+class Logistic(Family):
+    """Distribution function 1/(1 + exp(-z)) (Johnson, Kotz and Balakrishnan 1995, chapter 23)."""
+
+    name = "logistic"
+    summary = "like the normal, with heavier tails and a closed distribution function"
+    aliases = ("logis",)
+    parameters = (Parameter("loc", identity, "mean and median"), Parameter("scale", log, "scale"))
+    support = real
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        distance = np.abs(y - eta[0]) * np.exp(-eta[1])
+        return distance + 2 * np.log1p(np.exp(-distance)) + eta[1]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        inverse = np.exp(-eta[1])
+        z = (y - eta[0]) * inverse
+        slope = np.tanh(z / 2)
+        return stack(-slope * inverse, 1 - z * slope)
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        inverse = np.exp(-eta[1])
+        z = (y - eta[0]) * inverse
+        distance = np.abs(z)
+        small = np.exp(-distance)
+        slope = np.copysign((1 - small) / (1 + small), z)
+        curve = (1 - slope * slope) / 2
+        pull, bend = z * slope, z * curve
+        return (
+            distance + 2 * np.log1p(small) + eta[1],
+            stack(-slope * inverse, 1 - pull),
+            symmetric(curve * inverse**2, (slope + bend) * inverse, pull + z * bend),
+        )
+
+    def start(self, rows: Rows) -> Array:
+        """The moments: the standard deviation is pi scale / sqrt(3)."""
+        spread = np.sqrt(rows.variance(rows.y))
+        return np.stack([rows.mean(rows.y), log.forward(spread * np.sqrt(3) / pi)])
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return -softplus((eta[0] - y) * np.exp(-eta[1]))
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return -softplus((y - eta[0]) * np.exp(-eta[1]))
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        q = np.asarray(q)
+        with np.errstate(divide="ignore"):
+            return eta[0] + np.exp(eta[1]) * (np.log(q) - np.log1p(-q))
+
+    def mean(self, eta: Array) -> Array:
+        return eta[0]
+
+    def variance(self, eta: Array) -> Array:
+        return np.exp(2 * eta[1]) * pi**2 / 3
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        return eta[0] + np.exp(eta[1]) * generator.logistic(size=n)
+
+    def crps(self, y: Array, eta: Array) -> Array:
+        """Continuous ranked probability score (Jordan, Krueger and Lerch 2019, appendix A)."""
+        distance = np.abs(y - eta[0]) * np.exp(-eta[1])
+        return np.exp(eta[1]) * (distance + 2 * np.log1p(np.exp(-distance)) - 1)

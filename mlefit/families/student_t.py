@@ -1,0 +1,163 @@
+"""Heavy tails; nll = log(scale) + c(df) + (df + 1)/2 log(1 + z^2/df) + log(2 pi)/2, z = (y - loc)/scale.
+
+c(df) = lgamma(df/2) - lgamma((df + 1)/2) + log(df/2)/2 and the other terms are written so that none cancels as df
+grows, up to the normal distribution itself.
+"""
+
+from __future__ import annotations
+
+from math import tau
+from typing import Final
+
+import numpy as np
+from scipy import special
+
+from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.incomplete import log1p_excess, log_beta_cdf
+from mlefit.families.links import Array, identity, log
+from mlefit.families.stirling import LARGE
+from mlefit.families.support import real
+
+HALF_LOG_TAU: Final = np.log(tau) / 2
+# Above this df, log(1 + w) is no longer near enough to w/(1 + w) to be subtracted from it.
+MANY: Final = 50.0
+# Coefficients of a^-1, a^-3 ... in the asymptotic series of c.
+STEP: Final = (1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432, -691 / 180224, 5461 / 425984)
+NORMAL_DF: Final = 1e16  # where to start when the data have lighter tails than the normal
+
+
+class StudentT(Family):
+    """The t distribution with df degrees of freedom, moved and stretched (Lange, Little and Taylor 1989)."""
+
+    name = "student-t"
+    summary = "like the normal with outliers"
+    aliases = ("t", "studentt", "students-t", "student")
+    parameters = (
+        Parameter("df", log, "degrees of freedom: the fewer, the heavier the tails", limit="normal"),
+        Parameter("loc", identity, "centre"),
+        Parameter("scale", log, "scale; the standard deviation is larger"),
+    )
+    support = real
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        df = np.exp(eta[0])
+        z = (y - eta[1]) * np.exp(-eta[2])
+        return (df + 1) / 2 * np.log1p(z * z / df) + (eta[2] + HALF_LOG_TAU + _constant(df / 2)[0])
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        df, inverse = np.exp(eta[0]), np.exp(-eta[2])
+        z = (y - eta[1]) * inverse
+        w = z * z / df
+        rest = 1 / (1 + w)
+        u = w * rest
+        logs = np.log1p(w)
+        excess = log1p_excess(w) + w * u if np.any(df > MANY) else logs - u
+        constant, slope, curve = _constant(df / 2)
+        weight = (1 + 1 / df) * rest
+        pull = weight * z
+        firm = 2 * pull * rest
+        tail = rest * (u - rest / df) * z
+        return (
+            (df + 1) / 2 * logs + (eta[2] + HALF_LOG_TAU + constant),
+            stack((df * excess - u) / 2 + slope, -pull * inverse, 1 - pull * z),
+            symmetric(
+                (df * (excess - u * u) + u * rest) / 2 + (slope + curve),
+                -tail * inverse,
+                weight * (1 - 2 * u) * inverse**2,
+                -tail * z,
+                firm * inverse,
+                firm * z,
+            ),
+        )
+
+    def start(self, rows: Rows) -> Array:
+        """The normal's estimates where the data have lighter tails than the normal, else robust ones.
+
+        Of the log-likelihood at the normal's estimates, the derivative in 1/df is n (kurtosis - 3)/4.
+        """
+        robust = self._robust(rows)
+        mean, variance = rows.mean(rows.y), rows.variance(rows.y)
+        spread = np.sqrt(np.maximum(variance, 1e-300))
+        square = ((rows.y - rows.spread(mean)) / rows.spread(spread)) ** 2
+        light = (rows.mean(square * square) < 3) & (variance > 0)
+        normal = np.stack([np.full_like(mean, np.log(NORMAL_DF)), mean, log.forward(spread)])
+        return np.where(light, normal, robust)
+
+    def starts(self, rows: Rows) -> list[Array]:
+        """Besides the first, robust ones at the median and at the quartiles: heavy tails allow several modes."""
+        robust = self._robust(rows)
+        places = [np.stack([robust[0], rows.quantile(rows.y, q), robust[2]]) for q in (0.25, 0.75)]
+        narrow = np.stack([np.zeros_like(robust[0]), robust[1], robust[2]])
+        return [self.start(rows), narrow, *places]
+
+    def _robust(self, rows: Rows) -> Array:
+        """Median and median absolute deviation; df from how much larger the mean absolute deviation is.
+
+        The ratio of the two is about 1.183 + 0.47/(df - 1.2), and the quartile of a standard t about
+        0.6745 (1 + 0.4/df): fits good to 5 % for df from 1.5 to infinity.
+        """
+        median = rows.quantile(rows.y, 0.5)
+        distance = np.abs(rows.y - rows.spread(median))
+        middle, mean = rows.quantile(distance, 0.5), rows.mean(distance)
+        middle = np.where(middle > 0, middle, mean)
+        df = 1.2 + 0.47 / np.maximum(mean / np.maximum(middle, 1e-300) - 1.183, 5e-3)
+        return np.stack([np.log(df), median, log.forward(middle / (0.6745 * (1 + 0.4 / df)))])
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return _log_cdf((y - eta[1]) * np.exp(-eta[2]), np.exp(eta[0]))
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return _log_cdf((eta[1] - y) * np.exp(-eta[2]), np.exp(eta[0]))
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        return np.asarray(eta[1] + np.exp(eta[2]) * special.stdtrit(np.exp(eta[0]), q))
+
+    def mean(self, eta: Array) -> Array:
+        return np.where(eta[0] > 0, eta[1], np.nan)
+
+    def variance(self, eta: Array) -> Array:
+        df = np.exp(eta[0])
+        with np.errstate(divide="ignore"):
+            stretch = np.where(df > 2, 1 / np.abs(1 - 2 / df), np.where(df > 1, np.inf, np.nan))
+        return stretch * np.exp(2 * eta[2])
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        return eta[1] + np.exp(eta[2]) * generator.standard_t(np.exp(eta[0]), n)
+
+
+def _constant(a: Array) -> Derivatives:
+    """c = lgamma(a) - lgamma(a + 1/2) + log(a)/2, a dc/da and a^2 d2c/da2.
+
+    Above `LARGE` from DLMF 5.11.8, whose terms for h = 1/2 and h = 0 differ by (2 - 2^(1-k)) B_k / (k (k-1)) a^(1-k).
+    """
+    small, large = np.minimum(a, LARGE), np.maximum(a, LARGE)
+    r = 1 / large
+    s = r * r
+    series = [np.zeros_like(r), np.zeros_like(r), np.zeros_like(r)]
+    for j in range(len(STEP) - 1, -1, -1):
+        power = 2 * j + 1
+        for i, factor in enumerate((1, -power, power * (power + 1))):
+            series[i] = series[i] * s + factor * STEP[j]
+    half = small + 0.5
+    plain = (
+        special.gammaln(small) - special.gammaln(half) + np.log(small) / 2,
+        small * (special.digamma(small) - special.digamma(half)) + 0.5,
+        small**2 * (special.zeta(2.0, small) - special.zeta(2.0, half)) - 0.5,
+    )
+    value, slope, curve = (np.where(a > LARGE, r * t, p) for t, p in zip(series, plain, strict=True))
+    return value, slope, curve
+
+
+def _log_cdf(z: Array, df: Array) -> Array:
+    """log P(T <= z), by P(T > |z|) = I_x(df/2, 1/2)/2 with x = df/(df + z^2)."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        w = z * z / df
+        x = 1 / (1 + w)
+        tail = log_beta_cdf(df / 2, 0.5, x, np.where(np.isinf(w), 1.0, w * x)) - np.log(2)
+        return np.where(z > 0, np.log1p(-np.exp(tail)), tail)
