@@ -170,7 +170,7 @@ def _statistics(family: ExponentialFamily, sample: Sample, engine: Engine) -> St
         centre = family.centre(sample)
 
         def one(groups: slice, part: Sample) -> tuple[slice, Array]:
-            return groups, part.sum(family.statistics(part.y, part.spread(centre[:, groups])))
+            return groups, family.summed(part, centre[:, groups])
 
         totals: Array | None = None
         for groups, part in engine.map(one, sample):

@@ -50,6 +50,11 @@ class Rows(Protocol):
     @property
     def y(self) -> Array: ...
     @property
+    def weight(self) -> Array | None:
+        """(n,), or None for all ones."""
+        ...
+
+    @property
     def total_weight(self) -> Array:
         """Sum of the weights of each group, (G,)."""
         ...
@@ -112,6 +117,10 @@ class Family(ABC):
         """`nll`, `gradient` and `hessian` together; worth writing where they share costly terms."""
         return self.nll(y, eta), self.gradient(y, eta), self.hessian(y, eta)
 
+    def inside(self, y: Array) -> NDArray[np.bool_]:
+        """Which rows the family can give probability to, (n,)."""
+        return self.support.contains(y if y.ndim == 1 else y[0])
+
     # -- scores and parameters -------------------------------------------------------------------------------
 
     @property
@@ -148,6 +157,10 @@ class Family(ABC):
 
     def bind(self, levels: Sequence[str]) -> Family:
         """The family for data with these labels (only families with `labels` use them)."""
+        return self
+
+    def given(self, *others: Array) -> Family:
+        """The family with the columns after the first known, for `mean`, `variance`, `quantile` and `sample`."""
         return self
 
     def start(self, rows: Rows) -> Array:
@@ -228,6 +241,11 @@ class ExponentialFamily(Family):
     def statistics(self, y: Array, centre: Array) -> Array:
         """T, shape (m, n); `centre` is (c, n) or (c, 1)."""
 
+    def summed(self, rows: Rows, centre: Array) -> Array:
+        """Weighted sums of T by group, (m, G); `centre` is (c, G)."""
+        spread = np.stack([rows.spread(c) for c in centre]) if len(centre) else centre[:, :1]
+        return rows.sum(self.statistics(rows.y, spread))
+
     @abstractmethod
     def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
         """NLL (...), gradient (k, ...) and Hessian (k, k, ...) of summed statistics (m, ...)."""
@@ -250,8 +268,7 @@ class ExponentialFamily(Family):
 
     def start(self, rows: Rows) -> Array:
         centre = self.centre(rows)
-        spread = np.stack([rows.spread(c) for c in centre]) if len(centre) else centre[:, :1]
-        return self.start_from(rows.sum(self.statistics(rows.y, spread)), centre)
+        return self.start_from(self.summed(rows, centre), centre)
 
     def nll(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, ExponentialFamily, Family, Rows
@@ -79,6 +80,12 @@ class Pinned(Family):
     def bind(self, levels: Sequence[str]) -> Family:
         return Pinned(self.base.bind(levels), self.fixed)
 
+    def inside(self, y: Array) -> NDArray[np.bool_]:
+        return self.base.inside(y)
+
+    def given(self, *others: Array) -> Family:
+        return self.base.given(*others).pin(self.fixed)
+
     def start(self, rows: Rows) -> Array:
         return self.base.start(rows)[self.free]
 
@@ -121,6 +128,9 @@ class PinnedExponential(Pinned, ExponentialFamily):
 
     def statistics(self, y: Array, centre: Array) -> Array:
         return self.base.statistics(y, centre)
+
+    def summed(self, rows: Rows, centre: Array) -> Array:
+        return self.base.summed(rows, centre)
 
     def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
         nll, gradient, hessian = self.base.total(sums, centre, self.full(eta))

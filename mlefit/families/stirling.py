@@ -22,31 +22,77 @@ def log_gamma_excess(a: Array) -> Array:
     """lgamma(a) - a log(a) + a, elementwise for a > 0."""
     a = np.asarray(a, dtype=float)
     large = np.maximum(a, LARGE)
-    r = 1 / large
-    s = r * r
-    series = r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360)))))
     small = np.minimum(a, LARGE)
     plain = gammaln(small) - small * np.log(small) + small
-    return np.asarray(np.where(a > LARGE, series + 0.5 * np.log(tau * r), plain))
+    return np.asarray(np.where(a > LARGE, _series(large) + 0.5 * np.log(tau / large), plain))
 
 
 def digamma_excess(a: Array) -> Array:
     """digamma(a) - log(a): the derivative of `log_gamma_excess`."""
     a = np.asarray(a, dtype=float)
     large = np.maximum(a, LARGE)
-    r = 1 / large
-    s = r * r
-    series = -r / 2 - s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132 - s * 691 / 32760)))))
     small = np.minimum(a, LARGE)
-    return np.asarray(np.where(a > LARGE, series, digamma(small) - np.log(small)))
+    return np.asarray(np.where(a > LARGE, -0.5 / large - _slope(large), digamma(small) - np.log(small)))
 
 
 def trigamma_excess(a: Array) -> Array:
     """trigamma(a) - 1/a: the derivative of `digamma_excess`."""
     a = np.asarray(a, dtype=float)
     large = np.maximum(a, LARGE)
-    r = 1 / large
-    s = r * r
-    series = s / 2 + r * s * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * (5 / 66 - s * 691 / 2730)))))
     small = np.minimum(a, LARGE)
-    return np.asarray(np.where(a > LARGE, series, zeta(2.0, small) - 1 / small))
+    return np.asarray(np.where(a > LARGE, 0.5 / large / large + _curve(large), zeta(2.0, small) - 1 / small))
+
+
+def log_gamma_excess_change(a: Array, y: Array) -> Array:
+    """log_gamma_excess(a + y) - log_gamma_excess(a) for a > 0, y >= 0, to full relative precision when a >> y.
+
+    With it log(Gamma(a + y)/Gamma(a)) = change + (a + y) log(1 + y/a) + y log(a) - y.
+    """
+    a, y = np.asarray(a, dtype=float), np.asarray(y, dtype=float)
+    large = np.maximum(a, LARGE)
+    change = _series(large + y) - _series(large) - 0.5 * np.log1p(y / large)
+    return np.asarray(np.where(a > LARGE, change, log_gamma_excess(a + y) - log_gamma_excess(a)))
+
+
+def digamma_excess_change(a: Array, y: Array) -> Array:
+    """a [digamma_excess(a + y) - digamma_excess(a)], to full relative precision when a >> y."""
+    a, y = np.asarray(a, dtype=float), np.asarray(y, dtype=float)
+    large = np.maximum(a, LARGE)
+    change = 0.5 * y / (large + y) - large * (_slope(large + y) - _slope(large))
+    return np.asarray(np.where(a > LARGE, change, a * (digamma_excess(a + y) - digamma_excess(a))))
+
+
+def trigamma_excess_change(a: Array, y: Array) -> Array:
+    """a^2 [trigamma_excess(a + y) - trigamma_excess(a)], to full relative precision when a >> y."""
+    a, y = np.asarray(a, dtype=float), np.asarray(y, dtype=float)
+    large = np.maximum(a, LARGE)
+    total = large + y
+    change = large * large * (_curve(total) - _curve(large)) - 0.5 * (y / total) * ((large + total) / total)
+    return np.asarray(np.where(a > LARGE, change, a * a * (trigamma_excess(a + y) - trigamma_excess(a))))
+
+
+def log_factorial_excess(y: Array) -> Array:
+    """log(y!) - y log(y) + y, elementwise for y >= 0; zero at zero."""
+    y = np.asarray(y, dtype=float)
+    inside = np.where(y > 0, y, 1.0)
+    return np.asarray(np.where(y == 0, 0.0, log_gamma_excess(inside) + np.log(inside)))
+
+
+def _series(a: Array) -> Array:
+    """log_gamma_excess(a) - log(2 pi/a)/2, for a >= LARGE."""
+    r = 1 / a
+    s = r * r
+    return r * (1 / 12 - s * (1 / 360 - s * (1 / 1260 - s * (1 / 1680 - s * (1 / 1188 - s * 691 / 360360)))))
+
+
+def _slope(a: Array) -> Array:
+    """Minus the derivative of `_series`."""
+    s = 1 / a / a
+    return s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (1 / 132 - s * 691 / 32760)))))
+
+
+def _curve(a: Array) -> Array:
+    """The second derivative of `_series`."""
+    r = 1 / a
+    s = r * r
+    return r * s * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * (5 / 66 - s * 691 / 2730)))))
