@@ -17,6 +17,7 @@ from mlefit.solvers.solution import Array, Index, Objective, Solution, Sums
 TOLERANCE: Final = 1e-9  # of the decrement: a billionth of a standard error
 NOISE: Final = 1e-4  # a decrement below this that no longer shrinks is rounding error, not distance
 ARMIJO: Final = 1e-4
+ROUNDING: Final = 1e-12  # relative; values closer than this are told apart by their slopes
 HALVINGS: Final = 45
 
 
@@ -87,8 +88,13 @@ def _search(
         # Two values that differ by rounding alone are equal.
         noise = 8 * np.finfo(float).eps * np.abs(value[index])
         enough = value[index] + ARMIJO * length[waiting] * slope[waiting] + noise
+        # Near the minimum the value's rounding hides the decrease; the slope still shows it (the approximate Wolfe
+        # condition of Hager and Zhang 2005, equation 1.4).
+        near = value[index] + ROUNDING * np.abs(value[index])
         with np.errstate(invalid="ignore"):
-            good = (sums.value <= enough) & np.isfinite(sums.gradient).all(axis=1)
+            after = np.einsum("ij,ij->i", sums.gradient, direction[waiting])
+            gentler = (sums.value <= near) & (after <= (2 * ARMIJO - 1) * slope[waiting])
+            good = ((sums.value <= enough) | gentler) & np.isfinite(sums.gradient).all(axis=1)
         kept = index[good]
         theta[kept], value[kept] = trial[good], sums.value[good]
         gradient[kept], hessian[kept] = sums.gradient[good], sums.hessian[good]
