@@ -143,8 +143,8 @@ def profile(
     for _ in range(ROUNDS):
         at = centre[live, coordinate] + side[live] * trial[live]
         start = near[live] + slope[live] * (at - near[live, coordinate])[:, None]
-        start[:, coordinate] = at
         start[:, held] = near[live][:, held]
+        start[:, coordinate] = at
         solved = newton(objective, start, which=which[live], held=mask, step=step)
         with np.errstate(all="ignore"):
             drop = 2 * (solved.sums.value - base[live])
