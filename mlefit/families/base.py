@@ -259,10 +259,11 @@ class ExponentialFamily(Family):
 
         return PinnedExponential(self, fixed)
 
-    def margin(self, index: int, sums: Array) -> tuple[ExponentialFamily, Array]:
-        """A family of one score whose likelihood is the profile likelihood of parameter `index`, and its sums.
+    def margin(self, index: int, sums: Array) -> tuple[ExponentialFamily, Array, float]:
+        """The profile likelihood of parameter `index` as that of a family of one score.
 
-        Only for a family whose parameters are not its scores, such as the categorical.
+        Only for a family whose parameters are not its scores, such as the categorical. Returns the family, its
+        summed statistics (m, G), and the constant that takes its parameter to this one.
         """
         raise NotImplementedError(f"the parameters of {self.name} are its scores")
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack
+from mlefit.families.bernoulli import Bernoulli
 from mlefit.families.links import BOUND, Array, logit
 from mlefit.families.support import Support
 
@@ -76,13 +77,10 @@ class Categorical(ExponentialFamily):
     def pin(self, fixed: Mapping[str, float]) -> Categorical:
         return Categorical(self.levels, {**self.fixed, **fixed})
 
-    def indicator(self, y: Array, level: int) -> Array:
-        """1 where the label is this one, else 0, (n,).
-
-        The likelihood of p[level], maximised over the other probabilities, is the Bernoulli likelihood of these
-        up to a constant: given that a label is another one, the others' shares do not depend on p[level].
-        """
-        return np.where(y == level, 1.0, 0.0)
+    def margin(self, index: int, sums: Array) -> tuple[ExponentialFamily, Array, float]:
+        """One label against the rest: given that a label is another one, the others' shares do not depend on it."""
+        counts = sums[1:][self.free]
+        return Bernoulli(), np.stack([counts.sum(axis=0), counts[index]]), self.mass
 
     # -- scores and parameters -------------------------------------------------------------------------------
 

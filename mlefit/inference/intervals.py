@@ -59,14 +59,13 @@ def profile_limits(
     if family.size != len(family.parameters):
         assert isinstance(objective, StatisticObjective), "only such families have parameters that are not scores"
         for j, parameter in enumerate(family.parameters):
-            base, totals = objective.family.margin(j, objective.totals)
+            base, totals, share = objective.family.margin(j, objective.totals)
             margin = StatisticObjective(base, totals, np.zeros((0, totals.shape[1])))
             start = margin.start[which]
             at = margin.value(start, which)
             low, high = profile(margin, start, at, 0, level=level, which=which, step=base.step)
-            ends = parameter.link.lower, parameter.link.upper
-            lower[j] = np.where(np.isinf(low), ends[0], parameter.link.inverse(low))
-            upper[j] = np.where(np.isinf(high), ends[1], parameter.link.inverse(high))
+            lower[j] = share * np.where(np.isinf(low), parameter.link.lower, parameter.link.inverse(low))
+            upper[j] = share * np.where(np.isinf(high), parameter.link.upper, parameter.link.inverse(high))
         return lower, upper
     for j, parameter in enumerate(family.parameters):
         if held[j] and not _curved(objective, eta, which, j):

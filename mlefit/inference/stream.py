@@ -101,8 +101,7 @@ class _Statistics:
             first = part.sample.y if part.sample.y.ndim == 1 else part.sample.y[0]
             with np.errstate(all="ignore"):
                 for groups, rows in part.sample.chunks():
-                    middle = rows.spread(centre[:, at[groups]])
-                    sums = rows.sum(self.family.statistics(rows.y, middle))
+                    sums = self.family.summed(rows, centre[:, at[groups]])
                     if totals is None:
                         totals = np.zeros((sums.shape[0], len(self.index)))
                     totals[:, at[groups]] += sums
