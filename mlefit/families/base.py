@@ -121,6 +121,10 @@ class Family(ABC):
         """Which rows the family can give probability to, (n,)."""
         return self.support.contains(y if y.ndim == 1 else y[0])
 
+    def central(self, y: Array) -> Array:
+        """One finite value a row, (n,), to tell the location and the scale of the data."""
+        return y if y.ndim == 1 else y[0]
+
     # -- scores and parameters -------------------------------------------------------------------------------
 
     @property
@@ -204,6 +208,30 @@ class Family(ABC):
     def log_sf(self, y: Array, eta: Array) -> Array:
         """log P(Y > y)."""
         raise NotImplementedError(f"{self.name} has no survival function")
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """`log_sf`, its gradient (k, ...) and its Hessian (k, k, ...) in eta, for censored and truncated rows.
+
+        The value and the derivatives keep their relative precision where the survival function is nearly one. By
+        differences of the smaller tail unless the family writes them; see `drift` for a shorter way.
+        """
+        from mlefit.families.tail_derivatives import log_sf_derivatives
+
+        return log_sf_derivatives(self, y, eta)
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """The same of `log_cdf`."""
+        from mlefit.families.tail_derivatives import log_cdf_derivatives
+
+        return log_cdf_derivatives(self, y, eta)
+
+    def drift(self, y: Array, eta: Array) -> Mapping[int, tuple[Array, Sequence[Array | float]]]:
+        """c_j with d log_sf / d eta_j = c_j exp(-nll - log_sf), and the k derivatives of c_j in eta, by score j.
+
+        For a continuous family c_j is the speed at which a quantile at y moves with the score: 1 for a location,
+        y for log(scale). Scores for which it is not elementary are left out: they are differenced.
+        """
+        return {}
 
     def quantile(self, q: Array, eta: Array) -> Array:
         """The smallest y with P(Y <= y) >= q."""

@@ -83,6 +83,9 @@ class Pinned(Family):
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return self.base.inside(y)
 
+    def central(self, y: Array) -> Array:
+        return self.base.central(y)
+
     def given(self, *others: Array) -> Family:
         return self.base.given(*others).pin(self.fixed)
 
@@ -100,6 +103,14 @@ class Pinned(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return self.base.log_sf(y, self.full(eta))
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        value, gradient, hessian = self.base.log_sf_derivatives(y, self.full(eta))
+        return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        value, gradient, hessian = self.base.log_cdf_derivatives(y, self.full(eta))
+        return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def quantile(self, q: Array, eta: Array) -> Array:
         return self.base.quantile(q, self.full(eta))

@@ -179,16 +179,15 @@ def _explain(
     said = []
     problem = ""
     for name, value, limit in edges:
-        if np.isinf(value) or limit:
-            toward = "infinity" if np.isinf(value) else f"{value:g}"
-            what = f", where {family.name} becomes {limit}" if limit else ""
-            sentence = f"{name} runs off to {toward}{what}: the likelihood has no maximum in {name}"
-            if limit:
-                sentence += f"; fit {limit} instead"
+        what = f", where {family.name} becomes {limit}" if limit else ""
+        if np.isinf(value):
+            sentence = f"{name} runs off to infinity{what}: the likelihood has no maximum in {name}"
+            sentence += f"; fit {limit} instead" if limit else ""
             problem = problem or sentence
             said.append(sentence)
         else:
-            said.append(f"{name} = {value:g} lies on the boundary: no standard error exists (see --interval profile)")
+            remedy = "no standard error exists (see --interval profile)"
+            said.append(f"{name} = {value:g} lies on the boundary{what}: {remedy}")
     if not problem and not positive:
         problem = (
             "the observed information is not positive definite: the likelihood is flat along a ridge, "

@@ -322,7 +322,7 @@ def report(
             covariance[i],
             lower[:, i],
             upper[:, i],
-            -float(value[i]),
+            0.0 - float(value[i]),
             options.level,
             options.interval,
             "closed form" if closed[i] else solution.solver,

@@ -48,6 +48,11 @@ def log1p(x: Any) -> Any:
     return mp.log1p(x)
 
 
+def decay(t: Any) -> Any:
+    """exp(-t), and zero where it is beyond any double by far (the exponential of 10^1000 would never end)."""
+    return mp.exp(-t) if t < 10**7 else mpf(0)
+
+
 def log_binomial(n: Any, k: Any) -> Any:
     return mp.loggamma(n + 1) - mp.loggamma(k + 1) - mp.loggamma(n - k + 1)
 
@@ -57,7 +62,48 @@ def phi_log(z: Any) -> Any:
 
 
 def lower_normal(z: Any) -> Any:
+    if abs(z) > 5000:  # beyond any double; erfc would work at millions of digits
+        return mpf(0) if z < 0 else mpf(1)
     return mp.erfc(-z / mp.sqrt(2)) / 2
+
+
+def gamma_weight(a: Any, x: Any) -> Any:
+    return mp.exp(a * mp.log(x) - x - mp.loggamma(a))
+
+
+def lower_gamma(a: Any, x: Any) -> Any:
+    """P(a, x) by its series of positive terms up to a + 1 (mpmath's gammainc gives up at shapes of 1e5)."""
+    if x > a + 1:
+        return 1 - upper_gamma(a, x)
+    term = total = 1 / a
+    k = a
+    while term > total * mp.eps / 1000:
+        k += 1
+        term *= x / k
+        total += term
+    return gamma_weight(a, x) * total
+
+
+def upper_gamma(a: Any, x: Any) -> Any:
+    """Q(a, x) by Legendre's continued fraction above a + 1 (Numerical Recipes, section 6.2, Lentz's method)."""
+    if x <= a + 1:
+        return 1 - lower_gamma(a, x)
+    if x > 10**7:
+        return mpf(0)
+    digits = mp.dps
+    with mp.workdps(digits + 15):
+        b = x + 1 - a
+        c, d = mpf(10) ** 1000, 1 / b
+        fraction, i = d, 0
+        while True:
+            i += 1
+            numerator = -i * (i - a)
+            b += 2
+            d = 1 / (numerator * d + b)
+            c = b + numerator / c
+            fraction *= c * d
+            if abs(c * d - 1) < mpf(10) ** (-digits - 3):
+                return gamma_weight(a, x) * fraction
 
 
 def summed(log_density: Callable[..., Log], upper: bool) -> Callable[..., Any]:
@@ -67,7 +113,7 @@ def summed(log_density: Callable[..., Log], upper: bool) -> Callable[..., Any]:
         f = log_density(*theta)
         density = (lambda k: mp.exp(f(mpf(k), trials))) if trials is not None else (lambda k: mp.exp(f(mpf(k))))
         if not upper:
-            return mp.fsum(density(k) for k in range(int(y) + 1))
+            return mp.fsum(density(k) for k in range(int(y if trials is None else min(y, trials)) + 1))
         if trials is not None:
             return mp.fsum(density(k) for k in range(int(y) + 1, int(trials) + 1))
         total, k, last = mpf(0), int(y) + 1, mpf(0)
@@ -299,8 +345,8 @@ def gumbel_log(loc: Any, scale: Any) -> Log:
 @family("gumbel", "loc scale", "loc scale")
 class Gumbel:
     log_density = staticmethod(gumbel_log)
-    cdf = staticmethod(lambda y, loc, scale: mp.exp(-mp.exp(-(y - loc) / scale)))
-    sf = staticmethod(lambda y, loc, scale: -mp.expm1(-mp.exp(-(y - loc) / scale)))
+    cdf = staticmethod(lambda y, loc, scale: decay(mp.exp(-(y - loc) / scale)))
+    sf = staticmethod(lambda y, loc, scale: -mp.expm1(-min(mp.exp(-(y - loc) / scale), 10**7)))
 
 
 def gev_log(loc: Any, scale: Any, shape: Any) -> Log:
@@ -326,8 +372,8 @@ def gev_t(y: Any, loc: Any, scale: Any, shape: Any) -> Any:
 @family("gev", "loc scale shape", "loc scale real", support="gev")
 class GEV:
     log_density = staticmethod(gev_log)
-    cdf = staticmethod(lambda y, *theta: mp.exp(-gev_t(y, *theta)))
-    sf = staticmethod(lambda y, *theta: -mp.expm1(-gev_t(y, *theta)))
+    cdf = staticmethod(lambda y, *theta: decay(gev_t(y, *theta)))
+    sf = staticmethod(lambda y, *theta: -mp.expm1(-min(gev_t(y, *theta), 10**7)))
 
 
 def skew_normal_log(loc: Any, scale: Any, shape: Any) -> Log:
@@ -393,8 +439,8 @@ def exponential_log(rate: Any) -> Log:
 @family("exponential", "rate", "rate", support="positive")
 class Exponential:
     log_density = staticmethod(exponential_log)
-    cdf = staticmethod(lambda y, rate: -mp.expm1(-rate * y))
-    sf = staticmethod(lambda y, rate: mp.exp(-rate * y))
+    cdf = staticmethod(lambda y, rate: -mp.expm1(-min(rate * y, 10**7)))
+    sf = staticmethod(lambda y, rate: decay(rate * y))
 
 
 def gamma_log(shape: Any, rate: Any) -> Log:
@@ -405,8 +451,8 @@ def gamma_log(shape: Any, rate: Any) -> Log:
 @family("gamma", "shape rate", "positive rate", support="positive")
 class Gamma:
     log_density = staticmethod(gamma_log)
-    cdf = staticmethod(lambda y, shape, rate: mp.gammainc(shape, 0, rate * y, regularized=True))
-    sf = staticmethod(lambda y, shape, rate: mp.gammainc(shape, rate * y, mp.inf, regularized=True))
+    cdf = staticmethod(lambda y, shape, rate: lower_gamma(shape, rate * y))
+    sf = staticmethod(lambda y, shape, rate: upper_gamma(shape, rate * y))
 
 
 def inverse_gamma_log(shape: Any, scale: Any) -> Log:
@@ -417,8 +463,8 @@ def inverse_gamma_log(shape: Any, scale: Any) -> Log:
 @family("inverse-gamma", "shape scale", "positive scale", support="positive")
 class InverseGamma:
     log_density = staticmethod(inverse_gamma_log)
-    cdf = staticmethod(lambda y, shape, scale: mp.gammainc(shape, scale / y, mp.inf, regularized=True))
-    sf = staticmethod(lambda y, shape, scale: mp.gammainc(shape, 0, scale / y, regularized=True))
+    cdf = staticmethod(lambda y, shape, scale: upper_gamma(shape, scale / y))
+    sf = staticmethod(lambda y, shape, scale: lower_gamma(shape, scale / y))
 
 
 def weibull_log(shape: Any, scale: Any) -> Log:
@@ -434,8 +480,8 @@ def weibull_log(shape: Any, scale: Any) -> Log:
 @family("weibull", "shape scale", "positive scale", support="positive")
 class Weibull:
     log_density = staticmethod(weibull_log)
-    cdf = staticmethod(lambda y, shape, scale: -mp.expm1(-((y / scale) ** shape)))
-    sf = staticmethod(lambda y, shape, scale: mp.exp(-((y / scale) ** shape)))
+    cdf = staticmethod(lambda y, shape, scale: -mp.expm1(-min((y / scale) ** shape, 10**7)))
+    sf = staticmethod(lambda y, shape, scale: decay((y / scale) ** shape))
 
 
 def loglogistic_log(shape: Any, scale: Any) -> Log:
@@ -461,7 +507,7 @@ def inverse_gaussian_log(mean: Any, shape: Any) -> Log:
 
 
 def inverse_gaussian_tails(y: Any, mean: Any, shape: Any, upper: bool) -> Any:
-    with mp.workdps(mp.dps + 600):  # the two terms of the tail cancel almost wholly
+    with mp.workdps(mp.dps + 80):  # the two terms of the tail nearly cancel
         r = mp.sqrt(shape / y)
         second = mp.exp(2 * shape / mean) * lower_normal(-r * (y / mean + 1))
         first = lower_normal(r * (y / mean - 1) * (-1 if upper else 1))
@@ -483,8 +529,8 @@ def rayleigh_log(scale: Any) -> Log:
 @family("rayleigh", "scale", "scale", support="positive")
 class Rayleigh:
     log_density = staticmethod(rayleigh_log)
-    cdf = staticmethod(lambda y, scale: -mp.expm1(-((y / scale) ** 2) / 2))
-    sf = staticmethod(lambda y, scale: mp.exp(-((y / scale) ** 2) / 2))
+    cdf = staticmethod(lambda y, scale: -mp.expm1(-min((y / scale) ** 2 / 2, 10**7)))
+    sf = staticmethod(lambda y, scale: decay((y / scale) ** 2 / 2))
 
 
 def half_normal_log(scale: Any) -> Log:
@@ -495,8 +541,8 @@ def half_normal_log(scale: Any) -> Log:
 @family("half-normal", "scale", "scale", support="positive")
 class HalfNormal:
     log_density = staticmethod(half_normal_log)
-    cdf = staticmethod(lambda y, scale: mp.erf(y / scale / mp.sqrt(2)))
-    sf = staticmethod(lambda y, scale: mp.erfc(y / scale / mp.sqrt(2)))
+    cdf = staticmethod(lambda y, scale: 1 - 2 * lower_normal(-y / scale) if y > scale else mp.erf(y / scale / mp.sqrt(2)))
+    sf = staticmethod(lambda y, scale: 2 * lower_normal(-y / scale))
 
 
 def maxwell_log(scale: Any) -> Log:
@@ -507,8 +553,8 @@ def maxwell_log(scale: Any) -> Log:
 @family("maxwell", "scale", "scale", support="positive")
 class Maxwell:
     log_density = staticmethod(maxwell_log)
-    cdf = staticmethod(lambda y, scale: mp.gammainc(mpf(3) / 2, 0, (y / scale) ** 2 / 2, regularized=True))
-    sf = staticmethod(lambda y, scale: mp.gammainc(mpf(3) / 2, (y / scale) ** 2 / 2, mp.inf, regularized=True))
+    cdf = staticmethod(lambda y, scale: lower_gamma(mpf(3) / 2, (y / scale) ** 2 / 2))
+    sf = staticmethod(lambda y, scale: upper_gamma(mpf(3) / 2, (y / scale) ** 2 / 2))
 
 
 def chi_squared_log(df: Any) -> Log:
@@ -519,8 +565,8 @@ def chi_squared_log(df: Any) -> Log:
 @family("chi-squared", "df", "mean", support="positive")
 class ChiSquared:
     log_density = staticmethod(chi_squared_log)
-    cdf = staticmethod(lambda y, df: mp.gammainc(df / 2, 0, y / 2, regularized=True))
-    sf = staticmethod(lambda y, df: mp.gammainc(df / 2, y / 2, mp.inf, regularized=True))
+    cdf = staticmethod(lambda y, df: lower_gamma(df / 2, y / 2))
+    sf = staticmethod(lambda y, df: upper_gamma(df / 2, y / 2))
 
 
 def pareto_log(scale: Any, shape: Any) -> Log:
@@ -566,7 +612,7 @@ class Burr12:
 
 
 def gompertz_hazard(y: Any, shape: Any, rate: Any) -> Any:
-    return rate * y if shape == 0 else rate * mp.expm1(shape * y) / shape
+    return rate * y if shape == 0 else rate * mp.expm1(min(shape * y, 10**4)) / shape
 
 
 def gompertz_log(shape: Any, rate: Any) -> Log:
@@ -577,8 +623,8 @@ def gompertz_log(shape: Any, rate: Any) -> Log:
 @family("gompertz", "shape rate", "rate rate", support="positive")
 class Gompertz:
     log_density = staticmethod(gompertz_log)
-    cdf = staticmethod(lambda y, shape, rate: -mp.expm1(-gompertz_hazard(y, shape, rate)))
-    sf = staticmethod(lambda y, shape, rate: mp.exp(-gompertz_hazard(y, shape, rate)))
+    cdf = staticmethod(lambda y, shape, rate: -mp.expm1(-min(gompertz_hazard(y, shape, rate), 10**7)))
+    sf = staticmethod(lambda y, shape, rate: decay(gompertz_hazard(y, shape, rate)))
 
 
 def generalized_pareto_log(scale: Any, shape: Any) -> Log:
@@ -612,11 +658,17 @@ def beta_log(alpha: Any, beta: Any) -> Log:
     return lambda y: c + (alpha - 1) * mp.log(y) + (beta - 1) * log1p(-y)
 
 
+def beta_upper(y: Any, alpha: Any, beta: Any) -> Any:
+    if y < mpf(10) ** -20:  # 1 - y has no digits left
+        return 1 - mp.betainc(alpha, beta, 0, y, regularized=True)
+    return mp.betainc(beta, alpha, 0, 1 - y, regularized=True)
+
+
 @family("beta", "alpha beta", "positive positive", support="unit")
 class Beta:
     log_density = staticmethod(beta_log)
     cdf = staticmethod(lambda y, alpha, beta: mp.betainc(alpha, beta, 0, y, regularized=True))
-    sf = staticmethod(lambda y, alpha, beta: mp.betainc(beta, alpha, 0, 1 - y, regularized=True))
+    sf = staticmethod(lambda y, alpha, beta: beta_upper(y, alpha, beta))
 
 
 def kumaraswamy_log(a: Any, b: Any) -> Log:
