@@ -38,6 +38,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "loglogistic": "loglogistic:Loglogistic",
     "inverse-gaussian": "inverse_gaussian:InverseGaussian",
     "beta": "beta:Beta",
+    "kumaraswamy": "kumaraswamy:Kumaraswamy",
     "uniform": "uniform:Uniform",
     "rayleigh": "rayleigh:Rayleigh",
     "half-normal": "half_normal:HalfNormal",
