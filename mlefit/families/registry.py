@@ -44,6 +44,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "half-normal": "half_normal:HalfNormal",
     "maxwell": "maxwell:Maxwell",
     "chi-squared": "chi_squared:ChiSquared",
+    "pareto": "pareto:Pareto",
 }
 
 GROUP: Final = "mlefit.families"
