@@ -29,6 +29,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "student-t": "student_t:StudentT",
     "laplace": "laplace:Laplace",
     "logistic": "logistic:Logistic",
+    "generalized-pareto": "generalized_pareto:GeneralizedPareto",
     "exponential": "exponential:Exponential",
     "beta-binomial": "beta_binomial:BetaBinomial",
     "gamma": "gamma:Gamma",
@@ -45,6 +46,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "maxwell": "maxwell:Maxwell",
     "chi-squared": "chi_squared:ChiSquared",
     "pareto": "pareto:Pareto",
+    "lomax": "lomax:Lomax",
 }
 
 GROUP: Final = "mlefit.families"

@@ -1,0 +1,76 @@
+"""Pareto tails from zero on; nll = (shape + 1) log(1 + y/scale) + log(scale) - log(shape)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.links import Array, log
+from mlefit.families.support import nonnegative
+from mlefit.families.tails import log1mexp
+
+
+class Lomax(Family):
+    """Pareto of the second kind, survival function (1 + y/scale)^-shape (Johnson et al. 1994, chapter 20).
+
+    The generalized Pareto with xi = 1/shape and scale/shape. Where the data's tail is no heavier than an
+    exponential one, shape and scale run off together.
+    """
+
+    name = "lomax"
+    summary = "heavy-tailed losses and waiting times that begin at zero"
+    aliases = ("pareto2", "pareto-2")
+    parameters = (
+        Parameter("shape", log, "index of the tail", limit="exponential"),
+        Parameter("scale", log, "scale", limit="exponential"),
+    )
+    support = nonnegative
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return (np.exp(eta[0]) + 1) * np.log1p(y * np.exp(-eta[1])) + eta[1] - eta[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        shape = np.exp(eta[0])
+        u = y * np.exp(-eta[1])
+        logs = np.log1p(u)
+        fall = shape * logs
+        rest = 1 / (1 + u)
+        part = u * rest
+        gradient = stack(fall - 1, 1 - (shape + 1) * part)
+        return fall + logs + eta[1] - eta[0], gradient, symmetric(fall, -shape * part, (shape + 1) * part * rest)
+
+    def start(self, rows: Rows) -> Array:
+        from mlefit.families.generalized_pareto import tail_index
+
+        xi, median = tail_index(rows)
+        xi = np.maximum(xi, 0.02)
+        return np.stack([-np.log(xi), log.forward(median / np.expm1(xi * np.log(2)))])
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return log1mexp(self.log_sf(y, eta))
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return -np.exp(eta[0]) * np.log1p(np.maximum(y, 0.0) * np.exp(-eta[1]))
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.exp(eta[1]) * np.expm1(-np.log1p(-np.asarray(q)) * np.exp(-eta[0]))
+
+    def mean(self, eta: Array) -> Array:
+        shape = np.exp(eta[0])
+        with np.errstate(divide="ignore"):
+            return np.where(shape > 1, np.exp(eta[1]) / (shape - 1), np.inf)
+
+    def variance(self, eta: Array) -> Array:
+        shape = np.exp(eta[0])
+        with np.errstate(divide="ignore"):
+            return np.where(shape > 2, np.exp(2 * eta[1]) * shape / ((shape - 1) ** 2 * (shape - 2)), np.inf)
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        return np.exp(eta[1]) * np.expm1(generator.standard_exponential(n) * np.exp(-eta[0]))
