@@ -47,6 +47,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "chi-squared": "chi_squared:ChiSquared",
     "pareto": "pareto:Pareto",
     "lomax": "lomax:Lomax",
+    "burr12": "burr12:Burr12",
 }
 
 GROUP: Final = "mlefit.families"
