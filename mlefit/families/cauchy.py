@@ -1,0 +1,86 @@
+"""Ratios of normal errors, tails without a mean; with z = (y - loc)/scale: nll = log(pi scale) + log(1 + z^2)."""
+
+from __future__ import annotations
+
+from math import log as ln
+from math import pi
+from typing import Final
+
+import numpy as np
+
+from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.links import Array, identity, log
+from mlefit.families.location_scale import location_scale
+from mlefit.families.support import real
+
+LOG_PI: Final = ln(pi)
+
+
+class Cauchy(Family):
+    """Student's t with one degree of freedom (Johnson, Kotz and Balakrishnan 1994, chapter 16).
+
+    With both parameters free the likelihood has one maximum (Copas 1975); with scale held it can have several.
+    """
+
+    name = "cauchy"
+    summary = "very heavy tails: the median exists, the mean does not"
+    aliases = ("lorentz",)
+    parameters = (Parameter("loc", identity, "median"), Parameter("scale", log, "half the interquartile range"))
+    support = real
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        z = (y - eta[0]) * np.exp(-eta[1])
+        return LOG_PI + eta[1] + np.log1p(z * z)
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        inverse = np.exp(-eta[1])
+        z = (y - eta[0]) * inverse
+        square = z * z
+        rest = 1 / (1 + square)
+        slope = 2 * z * rest
+        curve = 2 * rest * (2 * rest - 1)
+        return location_scale(eta, z, inverse, LOG_PI + np.log1p(square), slope, curve)
+
+    def starts(self, rows: Rows) -> list[Array]:
+        """Half the interquartile range about the median, then about values far to either side."""
+        y = rows.y
+        half = (rows.quantile(y, 0.75) - rows.quantile(y, 0.25)) / 2
+        scale = log.forward(np.where(half > 0, half, 1e-3 * np.sqrt(rows.variance(y))))
+        return [np.stack([rows.quantile(y, q), scale]) for q in (0.5, 0.1, 0.9)]
+
+    def start(self, rows: Rows) -> Array:
+        return self.starts(rows)[0]
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return _log_lower((y - eta[0]) * np.exp(-eta[1]))
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return _log_lower((eta[0] - y) * np.exp(-eta[1]))
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        q = np.asarray(q, dtype=float)
+        tail = np.minimum(q, 1 - q)
+        with np.errstate(divide="ignore"):
+            far = np.copysign(1 / np.tan(pi * tail), q - 0.5)
+        return eta[0] + np.exp(eta[1]) * np.where(tail < 0.25, far, np.tan(pi * (q - 0.5)))
+
+    def mean(self, eta: Array) -> Array:
+        return np.full_like(eta[0], np.nan)
+
+    def variance(self, eta: Array) -> Array:
+        return np.full_like(eta[0], np.nan)
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        return eta[0] + np.exp(eta[1]) * generator.standard_cauchy(n)
+
+
+def _log_lower(z: Array) -> Array:
+    """log(1/2 + arctan(z)/pi), from the smaller tail."""
+    tail = np.arctan2(1.0, np.abs(z)) / pi
+    return np.where(z < 0, np.log(tail), np.log1p(-tail))
