@@ -31,6 +31,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "laplace": "laplace:Laplace",
     "logistic": "logistic:Logistic",
     "gumbel": "gumbel:Gumbel",
+    "gev": "gev:GEV",
     "generalized-pareto": "generalized_pareto:GeneralizedPareto",
     "exponential": "exponential:Exponential",
     "beta-binomial": "beta_binomial:BetaBinomial",
