@@ -34,6 +34,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "gev": "gev:GEV",
     "generalized-pareto": "generalized_pareto:GeneralizedPareto",
     "exponential": "exponential:Exponential",
+    "gompertz": "gompertz:Gompertz",
     "beta-binomial": "beta_binomial:BetaBinomial",
     "gamma": "gamma:Gamma",
     "inverse-gamma": "inverse_gamma:InverseGamma",
