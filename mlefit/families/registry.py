@@ -33,6 +33,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "gumbel": "gumbel:Gumbel",
     "gev": "gev:GEV",
     "generalized-pareto": "generalized_pareto:GeneralizedPareto",
+    "skew-normal": "skew_normal:SkewNormal",
     "exponential": "exponential:Exponential",
     "gompertz": "gompertz:Gompertz",
     "beta-binomial": "beta_binomial:BetaBinomial",
