@@ -103,4 +103,4 @@ def tail_index(rows: Rows) -> tuple[Array, Array]:
     median, upper = rows.quantile(rows.y, 0.5), rows.quantile(rows.y, 0.75)
     with np.errstate(all="ignore"):
         xi = np.log2(upper / median - 1)
-    return np.clip(np.where(np.isnan(xi), 0.0, xi), -0.7, 20.0), np.maximum(median, rows.mean(rows.y) * 1e-12)
+    return np.clip(np.where(np.isnan(xi), 0.0, xi), -0.35, 20.0), np.maximum(median, rows.mean(rows.y) * 1e-12)

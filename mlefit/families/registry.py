@@ -53,6 +53,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "pareto": "pareto:Pareto",
     "lomax": "lomax:Lomax",
     "burr12": "burr12:Burr12",
+    "von-mises": "von_mises:VonMises",
 }
 
 GROUP: Final = "mlefit.families"
