@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from mlefit.families.links import Array
@@ -18,7 +19,8 @@ from mlefit.families.stirling import log_gamma_excess
 SMALL: Final = 1e-200  # a tail below this is taken by its continued fraction
 LIMIT: Final = 5_000  # steps of a continued fraction
 SERIES: Final = 0.4  # |v| below which log1p(v) - v is summed as a series
-# (coefficient of 1 / fraction, of the term before) at step m; step 0 gives the first denominator alone.
+Where = NDArray[np.bool_]
+# Denominator b_m and numerator a_m of a continued fraction, from m; a_0 is not used.
 Step = Callable[[int], tuple[Array, Array]]
 
 
@@ -107,9 +109,9 @@ def _log_or_log1m(p: Array, complement: Array) -> Array:
     return np.asarray(np.where(p < 0.5, np.log(p), np.log1p(-complement)))
 
 
-def _deep(log_p: Array, possible: Array, below: Array) -> Array:
+def _deep(log_p: Array, possible: Where, below: Where) -> Where:
     """Where a probability is too small for scipy though not zero."""
-    return np.asarray(possible & below & ~(log_p > np.log(SMALL)))
+    return possible & below & ~(log_p > np.log(SMALL))
 
 
 def _log_gamma_factor(a: Array, x: Array) -> Array:
