@@ -1,0 +1,336 @@
+"""A request turned into SQL: what each column or expression becomes, and the query that reads them all.
+
+Every cell arrives as a number without NULL: NaN is missing and infinity is refused, so one pass both reads and
+checks, and only what fails is read again, to name its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from mlefit.errors import DataError, UsageError
+from mlefit.reading import expression
+from mlefit.reading.source import File, Source, first_sentence, quoted
+from mlefit.reading.table import ColumnKind, Request
+
+MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")
+_MISSING_SQL: Final = "(" + ", ".join(f"'{word}'" for word in MISSING) + ")"
+_NUMBERS: Final = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE"]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A column or expression to be read: as named by the person, its SQL in the plan's view, its type there."""
+
+    text: str
+    sql: str
+    type: str
+
+    @property
+    def raw(self) -> str:
+        """SQL for the text as written; NULL where there is none."""
+        if self.type == "JSON":
+            return f"({self.sql} ->> '$')"
+        if self.type == "VARCHAR":
+            return self.sql
+        if self.type in ("DOUBLE", "FLOAT"):
+            whole = f"{self.sql} = trunc({self.sql}) AND abs({self.sql}) < 1e15"
+            return f"CASE WHEN {whole} THEN CAST(CAST({self.sql} AS BIGINT) AS VARCHAR) ELSE CAST({self.sql} AS VARCHAR) END"
+        return f"CAST({self.sql} AS VARCHAR)"
+
+    @property
+    def number(self) -> str:
+        """SQL for the value as DOUBLE: NaN where missing, infinite where it is no finite number."""
+        if self.kind == "number" or self.kind == "boolean":
+            return f"coalesce(CAST({self.sql} AS DOUBLE), 'nan'::DOUBLE)"
+        return (
+            f"coalesce(TRY_CAST({self.raw} AS DOUBLE), CASE WHEN {missing(self.raw)} THEN 'nan'::DOUBLE"
+            f" WHEN lower(trim({self.raw})) = 'true' THEN 1 WHEN lower(trim({self.raw})) = 'false' THEN 0"
+            " ELSE 'inf'::DOUBLE END)"
+        )
+
+    @property
+    def label(self) -> str:
+        """SQL for the value as text; NULL where missing."""
+        return f"CASE WHEN {missing(self.raw)} THEN NULL ELSE {self.raw} END"
+
+    @property
+    def kind(self) -> ColumnKind:
+        """What the type is to a person."""
+        return kind_of(self.type)
+
+
+def kind_of(type_name: str) -> ColumnKind:
+    """What a DuckDB type is to a person."""
+    if type_name in _NUMBERS or type_name.startswith("DECIMAL"):
+        return "number"
+    if type_name == "BOOLEAN":
+        return "boolean"
+    return "date" if type_name.startswith(("DATE", "TIME")) else "text"
+
+
+def missing(text_sql: str) -> str:
+    """SQL for whether a text stands for a missing value."""
+    return f"({text_sql} IS NULL OR trim({text_sql}) IN {_MISSING_SQL})"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The SQL of a request.
+
+    Attributes:
+        source: what is read.
+        numeric, labels, texts: role -> operand.
+        condition: SQL of the filter, or None.
+        where: the filter as written.
+        typed: extra columns of the view, for the expressions.
+        expressions: every expression as written.
+    """
+
+    source: Source
+    numeric: Mapping[str, Operand]
+    labels: Mapping[str, Operand]
+    texts: Mapping[str, Operand]
+    condition: str | None
+    where: str | None
+    typed: str
+    expressions: tuple[expression.Expression, ...]
+
+    def view(self, file: File | None = None, *, numbered: bool = False) -> str:
+        """FROM and WHERE: the rows that the filter lets through, of all files or one; `rn` counts from 0."""
+        scan = self.source.scan(file)
+        if numbered:
+            scan = f"(SELECT row_number() OVER () - 1 AS {self.row_number}, * FROM {scan})"
+        if self.typed:
+            scan = f"(SELECT *, {self.typed} FROM {scan})"
+        return f"{scan} AS rows" + (f" WHERE {self.condition}" if self.condition else "")
+
+    @property
+    def row_number(self) -> str:
+        """The name of the row counter."""
+        return quoted(unused_prefix(self.source) + "rn")
+
+    @property
+    def incomplete(self) -> str:
+        """SQL for whether a row has a missing value in a column that is used."""
+        tests = [f"isnan({operand.number})" for operand in self.numeric.values()]
+        tests += [missing(operand.raw) for operand in self.labels.values()]
+        return "(" + (" OR ".join(tests) or "false") + ")"
+
+
+def unused_prefix(source: Source) -> str:
+    """A prefix that no column of the scan has."""
+    prefix = "x_"
+    while any(column.sql[1:].lower().startswith(prefix) for column in source.columns):
+        prefix += "_"
+    return prefix
+
+
+def make(source: Source, request: Request) -> Plan:
+    """Resolve every column of a request.
+
+    Raises:
+        UsageError: an unknown column, or something that is no expression.
+        DataError: a column of dates or of nested values as a number.
+    """
+    prefix = unused_prefix(source)
+
+    def internal(position: int) -> str:
+        return f"{prefix}{position}"
+
+    parsed: dict[str, expression.Expression] = {}
+    wanted = [*request.numeric.values(), *request.labels.values(), *request.texts.values()]
+    names = source.names
+    with_condition = [*wanted, request.where] if request.where is not None else wanted
+    for text in with_condition:
+        if text not in parsed and (text not in names):
+            try:
+                parsed[text] = expression.parse(source.connection, text, names, internal)
+            except UsageError as error:
+                raise _headless(source, text) or error from None
+    condition: str | None = None
+    used = sorted({position for found in parsed.values() for position in found.columns})
+    if request.where is not None and request.where in names:
+        used = sorted({*used, names.index(request.where)})
+    types = _types(source, used)
+    typed = ", ".join(
+        f"{_typed(source, position, types[position])} AS {quoted(internal(position))}" for position in used
+    )
+    if request.where is not None:
+        found = parsed.get(request.where)
+        condition = "(" + (found.sql if found else quoted(internal(names.index(request.where)))) + ")"
+    draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()))
+    operands = {text: _operand(source, text, parsed.get(text), draft, types) for text in wanted}
+    if condition is not None:
+        _bind(draft, f"CAST({condition} AS BOOLEAN)", request.where or "", types)
+        condition = f"CAST({condition} AS BOOLEAN)"
+    for text in request.numeric.values():
+        _refuse_unnumeric(operands[text])
+    return Plan(
+        source,
+        {role: operands[text] for role, text in request.numeric.items()},
+        {role: operands[text] for role, text in request.labels.items()},
+        {role: operands[text] for role, text in request.texts.items()},
+        condition,
+        request.where,
+        typed,
+        tuple(parsed.values()),
+    )
+
+
+def _operand(
+    source: Source,
+    text: str,
+    parsed: expression.Expression | None,
+    draft: Plan,
+    types: Mapping[int, str],
+) -> Operand:
+    if parsed is None:
+        column = source.columns[source.names.index(text)]
+        return Operand(text, column.sql, column.type)
+    sql = f"({parsed.sql})"
+    return Operand(text, sql, _bind(draft, sql, text, types))
+
+
+def _bind(draft: Plan, sql: str, text: str, types: Mapping[int, str]) -> str:
+    """The type of an expression."""
+    try:
+        row = draft.source.connection.execute(
+            f"DESCRIBE SELECT {sql} AS value FROM {draft.view()}"
+        ).fetchone()
+    except duckdb.Error as error:
+        for found in draft.expressions:
+            if found.text == text:
+                _blame_text_column(draft.source, found, types)
+        raise UsageError(f"{text!r} cannot be computed: {first_sentence(error)}") from None
+    assert row is not None
+    return str(row[1])
+
+
+def _blame_text_column(source: Source, found: expression.Expression, types: Mapping[int, str]) -> None:
+    """An expression does not bind: say so of a column that is numeric but for a few cells."""
+    for position in found.columns:
+        if types[position] != "VARCHAR":
+            continue
+        column = source.columns[position]
+        operand = Operand(column.name, column.sql, column.type)
+        scan = f"(SELECT row_number() OVER () - 1 AS rn, {operand.number} AS v, {operand.raw} AS t FROM "
+        for file in source.files or (None,):
+            finite, row, text = source.connection.execute(
+                "SELECT count(*) FILTER (isfinite(v)), min(rn) FILTER (isinf(v)), min_by(t, rn) FILTER (isinf(v))"
+                f" FROM {scan}{source.scan(file)})"
+            ).fetchone() or (0, None, None)
+            if row is not None:
+                place = source.place(file, int(row))
+                share = "is text" if not finite else "is not a number everywhere"
+                raise DataError(
+                    f"{found.text!r} cannot be computed: column {column.name!r} {share} ({place} holds {str(text)[:60]!r})."
+                )
+
+
+def _refuse_unnumeric(operand: Operand) -> None:
+    if operand.kind == "date":
+        example = f'epoch("{operand.text}")'
+        raise DataError(
+            f"Column {operand.text!r} holds dates or times, not numbers; an expression such as {example} makes numbers."
+        )
+    if operand.type.endswith("]") or operand.type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
+        raise DataError(
+            f"Column {operand.text!r} holds {operand.type.split('(')[0].lower()} values, not numbers."
+        )
+
+
+def _headless(source: Source, text: str) -> UsageError | None:
+    """A missing header is the likeliest reason for an unknown column where the first line is all numbers."""
+    if source.dialect is None or not source.dialect.header or not first_line_is_numbers(source):
+        return None
+    return UsageError(
+        f"There is no column {text!r}, and the first line of {source.name} ({', '.join(source.names[:5])}) looks like "
+        "data; if the file has no header, add --no-header and name columns by number."
+    )
+
+
+def first_line_is_numbers(source: Source) -> bool:
+    """Whether what should be a header reads as data."""
+
+    def is_number(name: str) -> bool:
+        try:
+            float(name)
+        except ValueError:
+            return False
+        return True
+
+    return source.dialect is not None and all(is_number(name) for name in source.dialect.names)
+
+
+def _typed(source: Source, position: int, type_name: str) -> str:
+    column = source.columns[position]
+    operand = Operand(column.name, column.sql, column.type)
+    if column.type in ("VARCHAR", "JSON"):
+        return f"CAST({_trimmed(operand, type_name)} AS {type_name})"
+    if column.type in ("DOUBLE", "FLOAT"):
+        return f"CASE WHEN isnan({column.sql}) THEN NULL ELSE {column.sql} END"
+    return column.sql
+
+
+def _trimmed(operand: Operand, type_name: str) -> str:
+    text = operand.raw if type_name == "VARCHAR" else f"trim({operand.raw})"
+    return f"CASE WHEN {missing(operand.raw)} THEN NULL ELSE {text} END"
+
+
+def _types(source: Source, positions: Sequence[int]) -> dict[int, str]:
+    """The types that expressions see. Text is read through once, so that no later row can belie them."""
+    result = {position: source.columns[position].type for position in positions}
+    texts = [position for position in positions if result[position] in ("VARCHAR", "JSON")]
+    result.update(zip(texts, text_types(source, texts), strict=True))
+    return result
+
+
+def text_types(source: Source, positions: Sequence[int], rows: int | None = None) -> list[str]:
+    """The narrowest type that holds every value of columns of text, of the first rows or of all.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not positions:
+        return []
+    counts: list[str] = []
+    for position in positions:
+        column = source.columns[position]
+        raw = Operand(column.name, column.sql, column.type).raw
+        text, present = f"trim({raw})", f"NOT {missing(raw)}"
+        tests = (
+            "true",
+            f"regexp_full_match({text}, '[+-]?[0-9]{{1,18}}')",
+            f"TRY_CAST({text} AS DOUBLE) IS NOT NULL",
+            f"lower({text}) IN ('true', 'false')",
+            f"TRY_CAST({text} AS TIMESTAMP) IS NOT NULL",
+            f"length({text}) > 10",
+        )
+        counts += [f"count(*) FILTER ({present} AND {test})" for test in tests]
+    limited = f"(SELECT * FROM {source.scan()} LIMIT {rows})" if rows else source.scan()
+    try:
+        row = source.connection.execute(f"SELECT {', '.join(counts)} FROM {limited}").fetchone()
+    except duckdb.Error as error:
+        raise source.broken(error) from None
+    assert row is not None
+    return [_narrowest(row[i : i + 6]) for i in range(0, len(row), 6)]
+
+
+def _narrowest(counts: Sequence[int]) -> str:
+    total, integers, numbers, booleans, times, long = counts
+    if not total:
+        return "VARCHAR"
+    if integers == total:
+        return "BIGINT"
+    if numbers == total:
+        return "DOUBLE"
+    if booleans == total:
+        return "BOOLEAN"
+    if times == total:
+        return "TIMESTAMP" if long else "DATE"
+    return "VARCHAR"
