@@ -9,7 +9,7 @@ from math import log as ln
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
-from mlefit.families.links import Array, log, softplus
+from mlefit.families.links import Array, expit, log, softplus
 from mlefit.families.support import positive
 from mlefit.families.tails import log1mexp
 
@@ -18,15 +18,15 @@ class Burr12(Family):
     """Survival function (1 + (y/scale)^shape2)^-shape1 (Burr 1942, type XII; R's actuar).
 
     shape1 = 1 is the loglogistic, shape2 = 1 the Lomax. As shape1 and scale run off together it becomes the
-    Weibull.
+    Weibull; as shape1 falls to zero and shape2 rises, the Pareto.
     """
 
     name = "burr12"
     summary = "heavy-tailed incomes, claims and lifetimes"
     aliases = ("burr", "singh-maddala")
     parameters = (
-        Parameter("shape1", log, "the tail falls as y^-(shape1 shape2)", limit="weibull"),
-        Parameter("shape2", log, "power near zero"),
+        Parameter("shape1", log, "the tail falls as y^-(shape1 shape2)", limit="weibull", limit_below="pareto"),
+        Parameter("shape2", log, "power near zero", limit="pareto"),
         Parameter("scale", log, "scale", limit="weibull"),
     )
     support = positive
@@ -85,6 +85,20 @@ class Burr12(Family):
     def _score(self, y: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):
             return np.exp(eta[1]) * (np.log(np.maximum(y, 0.0)) - eta[2])
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        z = self._score(y, eta)
+        first, power = np.exp(eta[0]), np.exp(eta[1])
+        value, below = -first * softplus(z), expit(z)
+        with np.errstate(invalid="ignore"):
+            slope = first * z * below
+            bend = first * (below + z * below * expit(-z))
+        fall = first * power * below
+        return (
+            value,
+            stack(value, -slope, fall),
+            symmetric(value, -slope, -z * bend, fall, power * bend, -power * fall * expit(-z)),
+        )
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -9,11 +9,13 @@ from typing import Final
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.location_scale import location_scale
 from mlefit.families.support import real
 
 LOG_PI: Final = ln(pi)
+HUGE: Final = 1e150  # whose square is still finite
 
 
 class Cauchy(Family):
@@ -30,7 +32,7 @@ class Cauchy(Family):
 
     def nll(self, y: Array, eta: Array) -> Array:
         z = (y - eta[0]) * np.exp(-eta[1])
-        return LOG_PI + eta[1] + np.log1p(z * z)
+        return eta[1] + _value(z)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -41,11 +43,12 @@ class Cauchy(Family):
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         inverse = np.exp(-eta[1])
         z = (y - eta[0]) * inverse
-        square = z * z
-        rest = 1 / (1 + square)
+        value = _value(z)
+        z = np.clip(z, -HUGE, HUGE)
+        rest = 1 / (1 + z * z)
         slope = 2 * z * rest
         curve = 2 * rest * (2 * rest - 1)
-        return location_scale(eta, z, inverse, LOG_PI + np.log1p(square), slope, curve)
+        return location_scale(eta, z, inverse, value, slope, curve)
 
     def starts(self, rows: Rows) -> list[Array]:
         """Half the interquartile range about the median, then about values far to either side."""
@@ -63,6 +66,9 @@ class Cauchy(Family):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return _log_lower((eta[0] - y) * np.exp(-eta[1]))
 
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_location_scale(y, eta)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         q = np.asarray(q, dtype=float)
         tail = np.minimum(q, 1 - q)
@@ -78,6 +84,14 @@ class Cauchy(Family):
 
     def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
         return eta[0] + np.exp(eta[1]) * generator.standard_cauchy(n)
+
+
+def _value(z: Array) -> Array:
+    """log(pi (1 + z^2))."""
+    size = np.abs(z)
+    excess = size > HUGE
+    value = LOG_PI + np.log1p(np.minimum(size, HUGE) ** 2)
+    return value + 2 * np.log(np.where(excess, size / HUGE, 1.0)) if excess.any() else value
 
 
 def _log_lower(z: Array) -> Array:
