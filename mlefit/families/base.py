@@ -144,11 +144,17 @@ class Family(ABC):
 
     def forward(self, theta: Array) -> Array:
         """Parameters (K, ...) to scores (k, ...)."""
-        return np.stack([p.link.forward(t) for p, t in zip(self.parameters, theta, strict=True)])
+        result = np.empty(np.shape(theta))
+        for j, p in enumerate(self.parameters):
+            result[j] = p.link.forward(theta[j])
+        return result
 
     def inverse(self, eta: Array) -> Array:
         """Scores (k, ...) to parameters (K, ...)."""
-        return np.stack([p.link.inverse(e) for p, e in zip(self.parameters, eta, strict=True)])
+        result = np.empty(np.shape(eta))
+        for j, p in enumerate(self.parameters):
+            result[j] = p.link.inverse(eta[j])
+        return result
 
     def jacobian(self, eta: Array) -> Array:
         """d theta / d eta, shape (K, k, ...)."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import DataError, UsageError
+from mlefit.engines.serial import Serial
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
@@ -249,9 +250,12 @@ def fit_sample(
         sample = sample.collapse()
     target = objective(family, Constant(), sample, engine)
     solution = solve(family, sample, target, options.start)
-    extremes = _extremes(sample)
+    extremes = _extremes(family, sample)
+    scatter = None
+    if options.weight_kind == "importance":
+        scatter = RowObjective(family, Constant(), sample, engine or Serial()).outer(solution.theta)
     return report(
-        family, target, solution, options, counts=counts, weight=weight, extremes=extremes,
+        family, target, solution, options, counts=counts, weight=weight, extremes=extremes, scatter=scatter,
         column=column, groups=groups, dropped=dropped,
     )
 
@@ -265,11 +269,15 @@ def report(
     counts: Index,
     weight: Array,
     extremes: tuple[Array, Array],
+    scatter: Array | None = None,
     column: str,
     groups: Sequence[Mapping[str, Any]] | None,
     dropped: Sequence[int] | int,
 ) -> list[Fit]:
-    """Fits from a solution: certificate, errors, limits. `extremes` are each group's smallest and largest y."""
+    """Fits from a solution: certificate, errors, limits.
+
+    `extremes` are each group's smallest and largest y; `scatter` (G, k, k) is the middle of the robust sandwich.
+    """
     count = solution.theta.shape[0]
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
@@ -277,9 +285,9 @@ def report(
     eta = solution.theta.T
     with np.errstate(all="ignore"):
         score_covariance = verdict.covariance
-        if options.weight_kind == "importance" and isinstance(target, RowObjective):
+        if scatter is not None:
             bread = np.nan_to_num(score_covariance)
-            robust = bread @ target.outer(solution.theta) @ bread
+            robust = bread @ scatter @ bread
             score_covariance = np.where(np.isnan(score_covariance), np.nan, robust)
         jacobian = family.jacobian(eta)
         covariance = np.einsum("aig,gij,bjg->gab", jacobian, np.nan_to_num(score_covariance), jacobian)
@@ -405,11 +413,11 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
         return [family.forward(theta) for theta in thetas]
 
 
-def _extremes(sample: Sample) -> tuple[Array, Array]:
+def _extremes(family: Family, sample: Sample) -> tuple[Array, Array]:
     """Smallest and largest y of each group, chunk by chunk."""
     low, high = np.full(sample.groups, np.inf), np.full(sample.groups, -np.inf)
     for groups, part in sample.chunks():
-        y = part.y if part.y.ndim == 1 else part.y[0]
+        y = family.central(part.y)
         low[groups] = np.minimum(low[groups], part.minimum(y))
         high[groups] = np.maximum(high[groups], part.maximum(y))
     return low, high

@@ -1,0 +1,281 @@
+"""From a file, a table or an array to fits: the one path that the commands and Python share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from mlefit import reading
+from mlefit.errors import DataError, UsageError
+from mlefit.families import registry
+from mlefit.families.base import Family
+from mlefit.families.links import Array
+from mlefit.inference.fit import Fit, Interval, Options, WeightKind, fit_sample
+from mlefit.inference.stream import Key, Part, fit_parts
+from mlefit.sample import Sample
+
+# Sources above this size are read in parts; below it, one read is faster and the rows are kept.
+LARGE: Final = 64 * 2**20
+
+Progress = Callable[[Iterator[reading.Table], reading.Source], Iterator[reading.Table]]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of the data play which part; wherever a column is named an SQL expression will do.
+
+    Attributes:
+        y: columns to fit, each apart; none where the data have one column only.
+        by: columns whose values name the groups.
+        weight: row weights.
+        further: the other columns of the family's response, in its order: a column or a number (trials).
+    """
+
+    y: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+    weight: str | None = None
+    further: tuple[str, ...] = ()
+
+
+def fit(
+    data: Any,
+    family: str | Family = "normal",
+    *,
+    column: str | None = None,
+    by: str | Sequence[str] = (),
+    weights: Any = None,
+    weight_kind: WeightKind = "frequency",
+    trials: Any = None,
+    fix: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+    level: float = 0.95,
+    interval: Interval = "wald",
+    where: str | None = None,
+    missing: reading.Missing = "drop",
+) -> Any:
+    """Fit a family by maximum likelihood.
+
+    Args:
+        data: values (n,), a DataFrame, a mapping of columns, or the path of a file.
+        family: a family or its name; `mlefit families` lists them.
+        column: the column to fit, where `data` has several.
+        by: column or columns whose values name groups, each fitted apart.
+        weights: a column's name, or values (n,) where `data` are values.
+        weight_kind: what a weight means; see `Options`.
+        trials: number of trials: a number, a column's name, or values (n,) where `data` are values.
+        fix: parameters held at a value.
+        start: parameters to start the solver from.
+        level, interval: of the confidence limits.
+        where: SQL condition that rows must meet.
+        missing: "drop" rows with missing values, or "error".
+
+    Returns:
+        A `Fit`; a list of them with `by`.
+
+    Raises:
+        DataError: the data cannot be fitted; the message names row and value.
+        UsageError: an unknown family, parameter or column.
+    """
+    chosen = registry.get(family) if isinstance(family, str) else family
+    groups = (by,) if isinstance(by, str) else tuple(by)
+    columns: dict[str, Any] = {}
+    if isinstance(data, str) or hasattr(data, "__fspath__"):
+        path: str | reading.Source = str(data)
+    elif hasattr(data, "columns") or isinstance(data, Mapping):
+        path = reading.from_frame(data)
+    else:
+        columns = {"y": _values(data)}
+        for name, values in (("weights", weights), ("trials", trials)):
+            if values is not None and not isinstance(values, str) and np.ndim(values) == 1:
+                columns[name] = _values(values)
+        path, column = reading.from_frame(columns), "y"
+    weight = "weights" if "weights" in columns else weights
+    further = () if trials is None else ("trials" if "trials" in columns else str(trials),)
+    options = Options(level, interval, weight_kind, start or {})
+    request = reading.Request(path, where=where, missing=missing)
+    roles = Roles((column,) if column else (), groups, weight, further)
+    fits = estimate(chosen.pin(fix) if fix else chosen, request, roles, options)
+    return fits if groups else fits[0]
+
+
+def _values(data: Any) -> Any:
+    values = np.asarray(data) if not hasattr(data, "dtype") else data
+    if np.ndim(values) != 1:
+        raise UsageError(f"the values must be one-dimensional, not of shape {np.shape(values)}")
+    return values
+
+
+def estimate(
+    family: Family,
+    request: reading.Request,
+    roles: Roles,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> list[Fit]:
+    """Fit a family to columns of a source, by groups where asked; column by column, groups in order.
+
+    Args:
+        family: pinned already; bound to its labels here.
+        request: the source and how to read it; its roles are filled in here.
+        roles: which columns.
+        options: how to fit.
+        progress: wraps the reading of a long source, to show how far it is.
+
+    Raises:
+        DataError, UsageError: as `fit`.
+    """
+    options = options or Options()
+    names = roles.y or (_only_column(request),)
+    fits: list[Fit] = []
+    for name in names:
+        fits += _estimate(family, request, replace(roles, y=(name,)), options, progress)
+    return fits
+
+
+def _only_column(request: reading.Request) -> str:
+    return reading.only_column(
+        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+    )
+
+
+def _estimate(
+    family: Family, request: reading.Request, roles: Roles, options: Options, progress: Progress | None
+) -> list[Fit]:
+    column = roles.y[0]
+    if isinstance(request.path, reading.Source):
+        source = request.path
+    else:
+        source = reading.open_source(
+            request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+        )
+    wanted = _request(family, replace(request, path=source), roles)
+    if source.files and source.bytes > LARGE:
+        tables = reading.read_chunks(wanted)
+        bound = family
+        if family.labels:
+            first = next(iter(reading.read_chunks(wanted)))
+            bound = family.bind(first.labels["y"].levels)
+        parts = (_part(bound, t, wanted, roles) for t in (progress(tables, source) if progress else tables))
+        return fit_parts(bound, parts, options, column=column, by=roles.by)
+    table = reading.read(wanted)
+    bound = family.bind(table.labels["y"].levels) if family.labels else family
+    part = _part(bound, table, wanted, roles)
+    if part.sample.n == 0:
+        raise DataError(f"no row of {source.name} has a value of {column!r} and of every other column used")
+    groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys] if roles.by else None
+    dropped: int | list[int] = table.dropped
+    if roles.by:
+        dropped = [part.dropped.get(key, 0) for key in part.keys]
+    return fit_sample(bound, part.sample, options, column=column, groups=groups, dropped=dropped)
+
+
+def _request(family: Family, request: reading.Request, roles: Roles) -> reading.Request:
+    """The request with every role's column; a number in place of a further column is an SQL constant."""
+    needed = family.columns[1:]
+    if len(roles.further) != len(needed):
+        if len(roles.further) < len(needed):
+            raise UsageError(f"{family.name} needs --{needed[len(roles.further)]}: a column or a number")
+        raise UsageError(f"{family.name} takes no trials; leave --trials out")
+    numeric = {} if family.labels else {"y": roles.y[0]}
+    numeric |= dict(zip(needed, roles.further, strict=True))
+    if roles.weight is not None:
+        numeric["weight"] = roles.weight
+    labels = {"y": roles.y[0]} if family.labels else {}
+    labels |= {f"by{i}": name for i, name in enumerate(roles.by)}
+    # Rows without a value are counted by group, so that they are read here and dropped below.
+    missing = "keep" if roles.by and request.missing == "drop" else request.missing
+    return replace(request, numeric=numeric, labels=labels, missing=missing)
+
+
+def _part(family: Family, table: reading.Table, request: reading.Request, roles: Roles) -> Part:
+    """A table's rows as a sample sorted by group, every value checked."""
+    y: Array = table.labels["y"].codes.astype(float) if family.labels else table.numeric["y"]
+    if len(family.columns) > 1:
+        y = np.stack([y, *(table.numeric[name] for name in family.columns[1:])])
+    weight = table.numeric.get("weight")
+    keep = np.ones(table.n, dtype=bool)
+    by = [table.labels[f"by{i}"] for i in range(len(roles.by))]
+    if request.missing == "keep":
+        keep = ~np.isnan(y).any(axis=0) if y.ndim == 2 else ~np.isnan(y)
+        if family.labels:
+            keep &= y >= 0
+        if weight is not None:
+            keep &= ~np.isnan(weight)
+        for labels in by:
+            keep &= labels.codes >= 0
+    _check(family, table, request, roles, y, weight, keep)
+    if weight is not None:
+        keep &= ~(weight == 0)
+        if not keep.any() and table.n:
+            raise DataError(f"every weight in column {roles.weight!r} is zero, so there is nothing to fit")
+    lost: dict[Key, int] = {}
+    codes = keys = None
+    if by:
+        codes, keys = _keys(by, keep)
+        for key in _rows_of(by, ~keep & (weight != 0 if weight is not None else True)):
+            lost[key] = lost.get(key, 0) + 1
+    if not keep.all():
+        y, weight = y[..., keep], None if weight is None else weight[keep]
+    sample = Sample.of(y, weight, codes, None if keys is None else len(keys))
+    return Part(sample, keys if keys is not None else [()], lost if by else {(): table.dropped})
+
+
+def _keys(by: Sequence[reading.Labels], keep: Array) -> tuple[Any, list[Key]]:
+    """The group of each kept row, numbered in the order of the labels, and the labels of each group."""
+    combined = np.zeros(int(keep.sum()), dtype=np.int64)
+    for labels in by:
+        combined = combined * len(labels.levels) + labels.codes[keep]
+    if len(by) == 1:
+        present = np.flatnonzero(np.bincount(combined, minlength=len(by[0].levels)))
+    else:
+        present = np.unique(combined)
+    codes = np.searchsorted(present, combined)
+    keys: list[Key] = []
+    for number in present.tolist():
+        key: list[str] = []
+        for labels in reversed(by):
+            number, place = divmod(number, len(labels.levels))
+            key.append(labels.levels[place])
+        keys.append(tuple(reversed(key)))
+    return codes, keys
+
+
+def _rows_of(by: Sequence[reading.Labels], rows: Any) -> Iterator[Key]:
+    """The group labels of some rows; rows without a label are passed over."""
+    for codes in zip(*(labels.codes[rows].tolist() for labels in by), strict=True):
+        if min(codes) >= 0:
+            yield tuple(labels.levels[code] for labels, code in zip(by, codes, strict=True))
+
+
+def _check(
+    family: Family,
+    table: reading.Table,
+    request: reading.Request,
+    roles: Roles,
+    y: Array,
+    weight: Array | None,
+    keep: Any,
+) -> None:
+    """Refuse values outside the support and negative weights, naming the line and the value."""
+    if weight is not None and bool((weight[keep] < 0).any()):
+        row = int(np.flatnonzero(keep & (weight < 0))[0])
+        place = reading.locate(request, "weight", table.first + row)
+        raise DataError(f"the weight {place.value} in column {roles.weight!r} on {place} is negative")
+    inside = family.inside(y) | ~keep
+    if bool(inside.all()):
+        return
+    row = int(np.flatnonzero(~inside)[0])
+    role = "y"
+    if len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0]):
+        role = family.columns[1]
+    place = reading.locate(request, role, table.first + row)
+    name = roles.y[0] if role == "y" else roles.further[0]
+    count = int((~inside).sum())
+    more = f" ({count} such values)" if count > 1 else ""
+    raise DataError(
+        f"{place.value!r} in column {name!r} on {place} is outside the support of {family.name} "
+        f"({family.support}){more}"
+    )

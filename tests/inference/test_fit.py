@@ -1,0 +1,203 @@
+"""Fits: estimates, errors, weights, groups, certificates and degenerate data."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlefit.errors import DataError, UsageError
+from mlefit.families import registry
+from mlefit.inference.fit import Fit, Options, fit_sample
+from mlefit.sample import Sample
+
+PLAIN = [
+    name
+    for name in registry.BUILT_IN
+    if not registry.get(name).labels and registry.get(name).columns == ("y",)
+]
+
+
+def values(name: str, n: int = 40, seed: int = 0) -> np.ndarray:
+    """Data from the family itself, at scores near zero, where a unit of every parameter is ordinary."""
+    family = registry.get(name)
+    generator = np.random.default_rng([seed, *name.encode()])
+    theta = [0.4 if p.link.upper == 1 else 1.0 + j for j, p in enumerate(family.parameters)]
+    if name in ("gev", "generalized-pareto"):
+        theta[-1] = 0.1
+    if name == "gompertz":
+        theta = [0.3, 0.5]
+    return family.sample(generator, family.forward(np.array(theta)[:, None]), n)
+
+
+def one(name: str, y: object, **options: object) -> Fit:
+    return fit_sample(registry.get(name), Sample(np.asarray(y, dtype=float)), Options(**options))[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_groups_are_one_batch_and_equal_single_fits(name: str) -> None:
+    parts = [values(name, 30 + 7 * i, i) for i in range(4)]
+    codes = np.repeat(np.arange(4), [p.size for p in parts])
+    together = fit_sample(registry.get(name), Sample.of(np.concatenate(parts), None, codes))
+    for part, fit in zip(parts, together, strict=True):
+        alone = one(name, part)
+        assert fit.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-10, nan_ok=True)
+        if alone.converged:
+            np.testing.assert_allclose(fit.theta, alone.theta, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_frequency_weight_is_so_many_rows(name: str) -> None:
+    y = values(name, 25)
+    weight = np.arange(25) % 3 + 1.0
+    family = registry.get(name)
+    weighted = fit_sample(family, Sample(y, weight))[0]
+    repeated = fit_sample(family, Sample(np.repeat(y, weight.astype(int))))[0]
+    assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-9, nan_ok=True)
+    assert weighted.bic == pytest.approx(repeated.bic, rel=1e-9, nan_ok=True)
+    if repeated.converged:
+        np.testing.assert_allclose(weighted.theta, repeated.theta, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(weighted.covariance, repeated.covariance, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_parameter_fixed_at_its_estimate_changes_nothing(name: str) -> None:
+    y = values(name, 60, 3)
+    family = registry.get(name)
+    free = one(name, y)
+    if not free.converged:
+        pytest.skip("no maximum in this sample")
+    for parameter, value in free.estimates.items():
+        if not np.isfinite(value) or parameter in free.certificate.at_boundary:
+            continue
+        pinned = fit_sample(family.pin({parameter: value}), Sample(y))[0]
+        assert pinned.log_likelihood == pytest.approx(free.log_likelihood, rel=1e-9)
+        assert parameter not in pinned.estimates
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_profile_limits_are_where_the_likelihood_has_dropped(name: str) -> None:
+    """By definition: with the parameter held at the limit, 2 (log L max - log L) is the chi-squared quantile."""
+    y = values(name, 50, 5)
+    family = registry.get(name)
+    fit = one(name, y, interval="profile", level=0.9)
+    if not fit.converged:
+        pytest.skip("no maximum in this sample")
+    drop = 2.705543454095414 / 2  # R: qchisq(0.9, 1) / 2
+    checked = 0
+    for j, parameter in enumerate(family.parameters):
+        for limit in (fit.lower[j], fit.upper[j]):
+            if np.isfinite(limit) and parameter.link.lower < limit < parameter.link.upper:
+                held = fit_sample(family.pin({parameter.name: float(limit)}), Sample(y))[0]
+                assert fit.log_likelihood - held.log_likelihood == pytest.approx(drop, abs=1e-6)
+                checked += 1
+        if np.isfinite(fit.lower[j]) and np.isfinite(fit.upper[j]):
+            assert fit.lower[j] <= fit.theta[j] <= fit.upper[j]
+    assert checked or family.irregular
+
+
+def test_profile_limits_of_no_success_are_the_closed_form() -> None:
+    """0 of n: log L(p) = n log(1 - p), so the upper limit is 1 - exp(-qchisq(0.95, 1) / (2 n))."""
+    fit = one("bernoulli", np.zeros(5), interval="profile")
+    assert fit.estimates == {"p": 0.0}
+    assert np.isnan(fit.std_errors["p"])
+    assert fit.certificate.at_boundary == ("p",)
+    assert fit.converged
+    assert fit.lower[0] == 0
+    assert fit.upper[0] == pytest.approx(1 - np.exp(-3.841458820694124 / 10), rel=1e-9)
+
+
+def test_the_lecture() -> None:
+    coin = one("bernoulli", [0, 0, 0, 1, 0])
+    assert coin.estimates["p"] == pytest.approx(1 / 5, rel=1e-15)
+    assert coin.log_likelihood == pytest.approx(np.log(0.2 * 0.8**4), rel=1e-14)
+    three = one("normal", [-1, 0, 1])
+    assert three.estimates["mu"] == 0
+    assert three.estimates["sigma"] == pytest.approx(np.sqrt(2 / 3), rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["normal", "gamma", "weibull", "lognormal", "logistic", "student-t", "uniform"])
+@pytest.mark.parametrize("count", [1, 4])
+def test_equal_values_have_no_maximum(name: str, count: int) -> None:
+    fit = one(name, np.full(count, 3.0))
+    assert not fit.converged
+    assert any("unbounded" in sentence for sentence in fit.warnings)
+    record = fit.to_dict()
+    assert record["log_likelihood"] is None
+    assert record["certificate"]["hessian_positive"] is False
+    json.dumps(record, allow_nan=False)
+
+
+def test_underdispersed_counts_run_off_to_poisson() -> None:
+    y = [2, 3, 2, 3, 2, 3, 2, 2, 3]
+    fit = one("negative-binomial", y)
+    assert not fit.converged
+    assert fit.certificate.at_boundary == ("size",)
+    assert "poisson" in fit.warnings[0]
+    assert fit.log_likelihood == pytest.approx(one("poisson", y).log_likelihood, rel=1e-9)
+
+
+def test_normal_data_run_off_from_student() -> None:
+    y = np.random.default_rng(0).normal(size=200)
+    fit = one("student-t", y)
+    assert not fit.converged
+    assert "normal" in fit.warnings[0]
+    assert fit.log_likelihood == pytest.approx(one("normal", y).log_likelihood, rel=1e-9)
+
+
+def test_importance_weights_give_the_sandwich() -> None:
+    """For a normal mean: sum w^2 (y - mean)^2 / (sum w)^2 (White 1980); n is the number of rows."""
+    generator = np.random.default_rng(1)
+    y, w = generator.normal(size=80), generator.uniform(0.2, 3, 80)
+    fit = fit_sample(registry.get("normal"), Sample(y, w), Options(weight_kind="importance"))[0]
+    mean = (w * y).sum() / w.sum()
+    assert fit.estimates["mu"] == pytest.approx(mean, rel=1e-12)
+    expected = np.sqrt((w**2 * (y - mean) ** 2).sum()) / w.sum()
+    assert fit.std_errors["mu"] == pytest.approx(expected, rel=1e-9)
+    k = 2
+    assert fit.bic == pytest.approx(k * np.log(80) + 2 * fit.nll, rel=1e-12)
+
+
+def test_criteria_by_hand() -> None:
+    fit = one("gamma", [0.5, 1.0, 2.0, 4.0, 3.0])
+    assert fit.aic == pytest.approx(4 - 2 * fit.log_likelihood)
+    assert fit.aicc == pytest.approx(fit.aic + 12 / 2)
+    assert fit.bic == pytest.approx(2 * np.log(5) - 2 * fit.log_likelihood)
+    assert one("gamma", [0.5, 1.0, 2.0]).to_dict()["aicc"] is None
+
+
+def test_options_and_results_are_frozen() -> None:
+    fit = one("normal", [1, 2, 3])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        fit.n = 4  # type: ignore[misc]
+    with pytest.raises(UsageError, match="level"):
+        Options(level=95)
+    with pytest.raises(DataError, match="no values"):
+        one("normal", [])
+
+
+def test_start_is_checked() -> None:
+    with pytest.raises(UsageError, match="no parameter 'shpe'"):
+        one("weibull", [1, 2, 3], start={"shpe": 1})
+    with pytest.raises(UsageError, match="outside"):
+        one("weibull", [1, 2, 3], start={"shape": -1})
+    near, far = one("weibull", [1, 2, 3]), one("weibull", [1, 2, 3], start={"shape": 0.1, "scale": 40})
+    assert far.theta == pytest.approx(near.theta, rel=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.floats(-1e6, 1e6).map(lambda v: round(v, 3)), min_size=3, max_size=30, unique=True),
+    st.floats(1e-3, 1e3),
+    st.floats(-1e6, 1e6),
+)
+def test_location_scale_families_move_with_the_data(y: list[float], scale: float, shift: float) -> None:
+    data = np.array(y)
+    before, after = one("normal", data), one("normal", data * scale + shift)
+    assert after.estimates["mu"] == pytest.approx(before.estimates["mu"] * scale + shift, rel=1e-9, abs=1e-9 * scale)
+    assert after.estimates["sigma"] == pytest.approx(before.estimates["sigma"] * scale, rel=1e-6)
+    assert after.log_likelihood == pytest.approx(before.log_likelihood - len(y) * np.log(scale), rel=1e-7, abs=1e-6)
