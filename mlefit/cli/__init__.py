@@ -23,6 +23,7 @@ from mlefit.report.document import Document, write
 
 COMMANDS: Final = {
     "estimate": "Fit a distribution to a column by maximum likelihood.",
+    "likelihood": "Show the likelihood as a function of the parameters.",
 }
 
 

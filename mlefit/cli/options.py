@@ -5,13 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from mlefit.errors import UsageError
 from mlefit.report.document import FORMATS
 from mlefit.report.text import harmless
+
+if TYPE_CHECKING:
+    from mlefit.api import Progress, Roles
+    from mlefit.families.base import Family
+    from mlefit.inference.fit import Fit
+    from mlefit.inference.surface import Surface
+    from mlefit.reading import Request
 
 
 @dataclass
@@ -134,9 +141,7 @@ Delimiter = Annotated[
     str | None,
     typer.Option(metavar="CHAR", rich_help_panel=INPUT, show_default=False, help="Found by itself unless given."),
 ]  # fmt: skip
-Encoding = Annotated[
-    str, typer.Option(metavar="NAME", rich_help_panel=INPUT, help="Text encoding, such as latin-1.")
-]
+Encoding = Annotated[str, typer.Option(metavar="NAME", rich_help_panel=INPUT, help="Text encoding, such as latin-1.")]
 Missing = Annotated[
     str,
     typer.Option(metavar="drop|error", rich_help_panel=INPUT,
@@ -173,3 +178,110 @@ def chosen(value: str, choices: Sequence[str], option: str) -> Any:
     near = get_close_matches(value, choices, 1)
     hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
     raise UsageError(f"{option} {value!r} is not known; {hint}")
+
+
+Dist = Annotated[str, typer.Option("--dist", "-d", metavar="NAME", help="Family; `mlefit families` lists them.")]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="NAME=VALUE", show_default=False, help="Hold a parameter at a value."),
+]
+
+
+def source(
+    data: str | None,
+    where: str | None,
+    no_header: bool,
+    delimiter: str | None,
+    encoding: str,
+    missing: str,
+) -> Request:
+    """What to read: standard input where no DATA is given and something is piped in.
+
+    Raises:
+        UsageError: no DATA and nothing piped in.
+    """
+    from mlefit.reading import Request
+
+    if data is None:
+        if not piped():
+            raise UsageError("no data: name a file, or pipe something in (see --help for an example)")
+        data = "-"
+    return Request(
+        data, where=where, no_header=no_header, encoding=encoding, delimiter=delimiter,
+        missing=chosen(missing, ("drop", "error"), "--missing"),
+    )  # fmt: skip
+
+
+def piped() -> bool:
+    """Whether standard input is a file or a pipe rather than a terminal or nothing."""
+    try:
+        return sys.stdin is not None and not sys.stdin.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def roles(column: Sequence[str] | None, by: Sequence[str] | None, weights: str | None, trials: str | None) -> Roles:
+    """Which columns play which part."""
+    from mlefit.api import Roles
+
+    return Roles(tuple(names(column)), tuple(names(by)), weights, (trials,) if trials else ())
+
+
+def family(dist: str, plugins: Sequence[str] | None, fix: Sequence[str] | None = None) -> Family:
+    """The family by name, after the plugin files are loaded, with parameters held."""
+    from mlefit.families import registry
+
+    for path in plugins or ():
+        registry.load_file(path)
+    found = registry.get(dist)
+    held = pairs(fix or (), "--fix")
+    return found.pin(held) if held else found
+
+
+def fits_document(fits: Sequence[Fit], *, many: bool = False) -> Any:
+    """Fits as a document: one object, or an array with --by or several columns; status 3 if one has no maximum."""
+    from mlefit.report.document import Document
+
+    def table() -> Any:
+        from mlefit.report.tables import fits_table
+
+        return fits_table(fits)
+
+    records = [fit.to_dict() for fit in fits]
+    return Document(
+        records if many or len(fits) > 1 else records[0],
+        [row for fit in fits for row in fit.rows()],
+        table,
+        status=0 if all(fit.converged for fit in fits) else 3,
+    )
+
+
+def surface_document(surface: Surface) -> Any:
+    """A likelihood curve, surface or set of points as a document."""
+    from mlefit.report.document import Document
+
+    def table() -> Any:
+        from mlefit.report.surfaces import surface_table
+
+        return surface_table(surface)
+
+    fit, rows = surface.fit, surface.rows()
+    record = {
+        "family": fit.family.name,
+        "column": fit.column,
+        "n": fit.n,
+        "dropped": fit.dropped,
+        "maximum": {"parameters": fit.estimates, "log_likelihood": fit.log_likelihood},
+        "profile": surface.profile,
+        "points": rows,
+    }
+    return Document(record, rows, table)
+
+
+def progress() -> Progress | None:
+    """A bar on standard error while a long source is read, where standard error is a terminal."""
+    if not progress_wanted():
+        return None
+    from mlefit.report.progress import reading_bar
+
+    return reading_bar

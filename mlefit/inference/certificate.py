@@ -89,7 +89,9 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
     edge[theta <= -BOUND] = -1
     irregular = np.array([own_scores and p.name in family.irregular for p in family.parameters][:size], dtype=bool)
     if own_scores:
-        bounded = np.array([np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters])
+        bounded = np.array(
+            [np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters], dtype=bool
+        )
         edge[:, ~bounded] = 0
     diagonal = np.einsum("ijj->ij", hessian)
     with np.errstate(all="ignore"):

@@ -147,9 +147,7 @@ class Encoding:
     @property
     def constant(self) -> tuple[str, ...]:
         """Features that had one value in all training rows and so carry no information."""
-        return tuple(
-            c.name for c in self.columns if (c.scale == 0 if isinstance(c, Numeric) else len(c.levels) == 1)
-        )
+        return tuple(c.name for c in self.columns if (c.scale == 0 if isinstance(c, Numeric) else len(c.levels) == 1))
 
     def encode(self, columns: Columns, n: int) -> Inputs:
         """Rows (n, width + 1) from columns of length n.

@@ -122,8 +122,14 @@ class Fit:
         """
         options = Options(level=level, interval=method)
         lower, upper = _limits(
-            self.family, self.objective, self.eta[None], self.theta[:, None], np.diag(self.covariance)[:, None],
-            np.array([-self.log_likelihood]), options, np.array([self.number], dtype=np.intp),
+            self.family,
+            self.objective,
+            self.eta[None],
+            self.theta[:, None],
+            np.diag(self.covariance)[:, None],
+            np.array([-self.log_likelihood]),
+            options,
+            np.array([self.number], dtype=np.intp),
         )
         pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
         return dict(zip(self.family.names, pairs, strict=True))
@@ -255,8 +261,17 @@ def fit_sample(
     if options.weight_kind == "importance":
         scatter = RowObjective(family, Constant(), sample, engine or Serial()).outer(solution.theta)
     return report(
-        family, target, solution, options, counts=counts, weight=weight, extremes=extremes, scatter=scatter,
-        column=column, groups=groups, dropped=dropped,
+        family,
+        target,
+        solution,
+        options,
+        counts=counts,
+        weight=weight,
+        extremes=extremes,
+        scatter=scatter,
+        column=column,
+        groups=groups,
+        dropped=dropped,
     )
 
 

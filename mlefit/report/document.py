@@ -50,8 +50,14 @@ def write(document: Document, form: str = "table", stream: TextIO | None = None)
         UsageError: an unknown format.
     """
     stream = stream or sys.stdout
-    if form == "table":
+    if form == "table" and stream.isatty():
         console(stream).print(document.table())
+    elif form == "table":
+        buffer = io.StringIO()
+        console(buffer).print(document.table())
+        # Cells are padded to the width of their column: of no use to a file, and a nuisance to diff.
+        lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+        stream.write("\n".join(lines).strip("\n") + "\n")
     else:
         stream.write(text(document, form))
     stream.flush()

@@ -112,7 +112,9 @@ def _many(fits: Sequence[Fit]) -> RenderableType:
             cells.append(Text(harmless(row["parameter"])))
             cells += [Text(significant(v)) for v in (fit.theta[j], row["std_error"], fit.lower[j], fit.upper[j])]
             cells.append(Text(total(fit.log_likelihood) if first else ""))
-            cells.append(Text("" if not first else "yes" if fit.converged else "no", style="" if fit.converged else "red"))
+            cells.append(
+                Text("" if not first else "yes" if fit.converged else "no", style="" if fit.converged else "red")
+            )
             table.add_row(*cells)
             first = False
     first_fit = fits[0]

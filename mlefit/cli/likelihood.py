@@ -1,0 +1,80 @@
+"""`mlefit likelihood`: the likelihood as a function of the parameters, as drawn on the blackboard."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mlefit.cli import options as o
+from mlefit.report.document import Document
+
+HELP = """\
+The data stay fixed and the parameters move. For one parameter: a table over a grid with L, log L, NLL, the relative
+likelihood L / L max and a bar; for two: a heat map. Parameters not drawn are held at their estimates, or re-maximised
+with [bold]--profile[/].
+"""
+
+EXAMPLES = """\
+[bold]Examples[/]\n
+mlefit likelihood sample_data/coin.csv --dist bernoulli\n
+mlefit likelihood sample_data/coin.csv --dist bernoulli --at p=0.2 --at p=0.5\n
+mlefit likelihood sample_data/three.csv --dist normal --grid mu=-2:2:0.5 --grid sigma=0.4:2:0.2\n
+mlefit likelihood sample_data/groundbeef.csv --dist gamma --over shape --profile --plot shape.svg
+"""
+
+
+def command(
+    data: o.Data = None,
+    dist: o.Dist = "normal",
+    column: o.Columns = None,
+    weights: o.Weights = None,
+    trials: o.Trials = None,
+    fix: o.Fix = None,
+    over: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[,NAME]", show_default=False, help="Parameters to move; one or two are drawn."),
+    ] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=FROM:TO:STEP", show_default=False, help="Values of a parameter, ends included."),
+    ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE[,...]", show_default=False, help="A single point; may be repeated."),
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Re-maximise the other parameters at every point.")
+    ] = False,
+    level: o.Level = 0.95,
+    where: o.Where = None,
+    no_header: o.NoHeader = False,
+    delimiter: o.Delimiter = None,
+    encoding: o.Encoding = "utf-8",
+    missing: o.Missing = "drop",
+    plugin: o.Plugin = None,
+    plot: o.Plot = None,
+    format: o.Format = "table",
+    quiet: o.Quiet = False,
+) -> Document:
+    from mlefit.api import estimate
+    from mlefit.inference import surface as s
+    from mlefit.inference.fit import Options
+
+    request = o.source(data, where, no_header, delimiter, encoding, missing)
+    options = Options(level, "profile" if plot else "none")
+    family = o.family(dist, plugin, fix)
+    fit = estimate(family, request, o.roles(column, (), weights, trials), options, o.progress())[0]
+    if at:
+        drawn = s.at(fit, [o.pairs([text], "--at") for text in at], profile=profile)
+    else:
+        axes = dict(s.parse_axis(text) for text in grid or ())
+        names = o.names([over]) if over else list(axes) or list(fit.family.names[:2])
+        count = 21 if len(names) == 1 else 11
+        chosen = {name: axes[name] if name in axes else s.default_axis(fit, name, count) for name in names}
+        drawn = s.surface(fit, chosen, profile=profile)
+    if plot:
+        from mlefit.report.plots import surface_plot
+
+        surface_plot(drawn, plot)
+    return o.surface_document(drawn)

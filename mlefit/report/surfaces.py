@@ -1,0 +1,92 @@
+"""Likelihood curves and surfaces as tables: a bar a line for one parameter, a heat map for two."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.bar import Bar
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from mlefit.inference.surface import Surface
+from mlefit.report.tables import plain_table
+from mlefit.report.text import harmless, significant, total
+
+
+def surface_table(surface: Surface) -> RenderableType:
+    """A heat map for a grid over two parameters, else a line a point."""
+    table = _heat(surface) if len(surface.axes) == 2 else _lines(surface)
+    return Group(_heading(surface), table, _maximum(surface))
+
+
+def _heading(surface: Surface) -> Text:
+    fit = surface.fit
+    heading = Text("likelihood of ", style="")
+    heading.append(fit.family.name, style="bold")
+    heading.append(f" for {harmless(fit.column)}   n = {fit.n}")
+    if fit.dropped:
+        heading.append(f", {fit.dropped} missing dropped")
+    others = [name for name in fit.family.names if name not in surface.over]
+    if others:
+        how = "re-maximised at every point" if surface.profile else "held at the estimate"
+        heading.append(f"   {', '.join(map(harmless, others))} {how}", style="dim")
+    return heading
+
+
+def _maximum(surface: Surface) -> Text:
+    fit = surface.fit
+    line = Text("maximum at ", style="dim")
+    line.append(", ".join(f"{harmless(k)} = {significant(v)}" for k, v in fit.estimates.items()), style="bold")
+    line.append(f"   log L = {total(fit.log_likelihood)}", style="dim")
+    missing = any(v is None for v in surface.likelihood)
+    if missing:
+        line.append("   L itself is too small or too large for a number; compare by log L", style="dim")
+    return line
+
+
+def _lines(surface: Surface) -> Table:
+    table = plain_table()
+    for name in (*map(harmless, surface.over), "L", "log L", "NLL", "L / L max"):
+        table.add_column(Text(name), justify="right")
+    table.add_column("")
+    best = int(np.argmax(surface.log_likelihood))
+    for i, (point, value) in enumerate(zip(surface.points.tolist(), surface.log_likelihood.tolist(), strict=True)):
+        relative, own = float(surface.relative[i]), surface.likelihood[i]
+        table.add_row(
+            *(Text(significant(v)) for v in point),
+            Text(significant(own)),
+            Text(total(value)),
+            Text(total(-value)),
+            Text(f"{relative:.4f}" if relative >= 1e-4 or relative == 0 else f"{relative:.1e}"),
+            Bar(1.0, 0.0, relative, width=24, color="green" if i == best else "blue"),
+        )
+    return table
+
+
+def _heat(surface: Surface) -> Table:
+    """Relative likelihood in a cell, its colour from dark to bright; the second parameter goes across."""
+    down, across = surface.axes
+    table = plain_table(title="L / L max")
+    table.add_column(Text(f"{harmless(surface.over[0])} \\ {harmless(surface.over[1])}"), justify="right")
+    for value in across.tolist():
+        table.add_column(Text(significant(value, 4)), justify="right")
+    relative = surface.relative.reshape(len(down), len(across))
+    peak = np.unravel_index(int(np.argmax(surface.log_likelihood)), relative.shape)
+    for i, value in enumerate(down.tolist()):
+        cells = [Text(significant(value, 4))]
+        for j, level in enumerate(relative[i].tolist()):
+            mark = (i, j) == tuple(map(int, peak))
+            cells.append(Text(f" {level:.3f} ", style=_shade(level, mark)))
+        table.add_row(*cells)
+    return table
+
+
+def _shade(level: float, mark: bool) -> Style:
+    """From deep blue through green to yellow, with ink that can be read on it."""
+    stops = np.array([[13, 8, 60], [40, 90, 140], [40, 160, 120], [250, 230, 60]], dtype=float)
+    position = min(max(level, 0.0), 1.0) * (len(stops) - 1)
+    low = min(int(position), len(stops) - 2)
+    red, green, blue = (stops[low] + (position - low) * (stops[low + 1] - stops[low])).astype(int).tolist()
+    ink = "black" if level > 0.55 else "white"
+    return Style(color=ink, bgcolor=f"rgb({red},{green},{blue})", bold=mark, underline=mark)
