@@ -18,7 +18,20 @@ import duckdb
 from mlefit.errors import UsageError
 
 _ALLOWED = frozenset(
-    ["COLUMN_REF", "CONSTANT", "FUNCTION", "COMPARISON", "CONJUNCTION", "OPERATOR", "CAST", "TYPE", "CASE", "BETWEEN", "COLLATE", "LAMBDA"]
+    [
+        "COLUMN_REF",
+        "CONSTANT",
+        "FUNCTION",
+        "COMPARISON",
+        "CONJUNCTION",
+        "OPERATOR",
+        "CAST",
+        "TYPE",
+        "CASE",
+        "BETWEEN",
+        "COLLATE",
+        "LAMBDA",
+    ]
 )
 _REFUSED = {
     "SUBQUERY": "a subquery",
@@ -113,8 +126,7 @@ def _syntax_tree(connection: duckdb.DuckDBPyConnection, text: str, names: Sequen
         and len(node["select_list"]) == 1
         and node["from_table"]["type"] == "EMPTY"
         and not any(
-            node.get(part)
-            for part in ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
+            node.get(part) for part in ("modifiers", "where_clause", "group_expressions", "having", "sample", "qualify")
         )
         and not (node.get("cte_map") or {}).get("map")
     )
@@ -142,9 +154,7 @@ def _walk(
     if isinstance(kind, str):
         if kind not in _ALLOWED:
             what = _REFUSED.get(kind, kind.lower())
-            raise UsageError(
-                f"{text!r} may not hold {what}; an expression computes row by row with the columns."
-            )
+            raise UsageError(f"{text!r} may not hold {what}; an expression computes row by row with the columns.")
         if kind == "COLUMN_REF":
             path = node["column_names"]
             if path[0] in bound:
@@ -207,6 +217,4 @@ def _check_function(connection: duckdb.DuckDBPyConnection, name: str, text: str)
         raise UsageError(f"{name}() in {text!r} {what}; an expression computes row by row with the columns.")
     steady = all(stability == "CONSISTENT" and not selects for _, stability, selects in rows)
     if not steady and name not in _CLOCK:
-        raise UsageError(
-            f"{name}() in {text!r} reads more than the columns, so an expression may not call it."
-        )
+        raise UsageError(f"{name}() in {text!r} reads more than the columns, so an expression may not call it.")

@@ -23,9 +23,7 @@ def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0)) -> Source:
         DataError: columns of different lengths.
         UsageError: not a table.
     """
-    names = (
-        list(data.columns) if hasattr(data, "columns") else list(data) if isinstance(data, Mapping) else None
-    )
+    names = list(data.columns) if hasattr(data, "columns") else list(data) if isinstance(data, Mapping) else None
     if names is None:
         raise UsageError("The data must be a DataFrame, a mapping of columns, an array of numbers or a path.")
     if not names:
@@ -57,11 +55,7 @@ def _normal(column: Any, name: str) -> tuple[str, NDArray[Any]]:
     """A column as one of DuckDB's plain types and an array that it scans without copying where it can."""
     if hasattr(column, "dtype") and not isinstance(column.dtype, np.dtype):
         # pandas' own types: categories, nullable numbers, strings, time zones.
-        array = (
-            np.asarray(column.astype(object))
-            if hasattr(column, "astype")
-            else np.asarray(column, dtype=object)
-        )
+        array = np.asarray(column.astype(object)) if hasattr(column, "astype") else np.asarray(column, dtype=object)
     else:
         array = np.asarray(column)
     if array.ndim != 1:
@@ -87,8 +81,7 @@ def _from_objects(array: NDArray[Any]) -> tuple[str, NDArray[Any]]:
     if present and all(isinstance(item, (bool, np.bool_)) for item in present) and len(present) == len(items):
         return "BOOLEAN", np.array(items, dtype=bool)
     numeric = all(
-        isinstance(item, (int, float, np.integer, np.floating)) and not isinstance(item, bool)
-        for item in present
+        isinstance(item, (int, float, np.integer, np.floating)) and not isinstance(item, bool) for item in present
     )
     if present and numeric:
         try:

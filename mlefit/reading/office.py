@@ -32,8 +32,7 @@ def open_file(files: tuple[File, ...], no_header: bool) -> Source:
         elif suffix in (".sav", ".zsav", ".por"):
             frame = pd.read_spss(file.path)
         elif suffix in (".sas7bdat", ".xpt"):
-            kind = "sas7bdat" if suffix == ".sas7bdat" else "xport"
-            frame = pd.read_sas(file.path, format=kind, encoding="utf-8")
+            frame = pd.read_sas(file.path, format="sas7bdat" if suffix == ".sas7bdat" else "xport", encoding="utf-8")
         else:
             frame = pd.read_excel(file.path, header=None if no_header else 0)
             row = ("row", 1 if no_header else 2)

@@ -6,6 +6,7 @@ checks, and only what fails is read again, to name its line.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,16 +20,39 @@ from mlefit.reading.table import ColumnKind, Request
 
 MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")
 _MISSING_SQL: Final = "(" + ", ".join(f"'{word}'" for word in MISSING) + ")"
-_NUMBERS: Final = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE"]
+# Rows that decide, at first, what a column of text holds.
+SAMPLE: Final = 20_000
+_NUMBERS: Final = [
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+    "FLOAT",
+    "DOUBLE",
+]
 
 
 @dataclass(frozen=True)
 class Operand:
-    """A column or expression to be read: as named by the person, its SQL in the plan's view, its type there."""
+    """A column or expression to be read.
+
+    Attributes:
+        text: as named by the person.
+        sql: the same in the plan's view.
+        type: its DuckDB type there.
+        nulled: whether the words for a missing value are NULL already.
+    """
 
     text: str
     sql: str
     type: str
+    nulled: bool = False
 
     @property
     def raw(self) -> str:
@@ -48,15 +72,23 @@ class Operand:
         if self.kind == "number" or self.kind == "boolean":
             return f"coalesce(CAST({self.sql} AS DOUBLE), 'nan'::DOUBLE)"
         return (
-            f"coalesce(TRY_CAST({self.raw} AS DOUBLE), CASE WHEN {missing(self.raw)} THEN 'nan'::DOUBLE"
+            f"coalesce(TRY_CAST({self.raw} AS DOUBLE), CASE WHEN {self.raw} IS NULL"
+            f" OR trim({self.raw}) IN {_MISSING_SQL} THEN 'nan'::DOUBLE"
             f" WHEN lower(trim({self.raw})) = 'true' THEN 1 WHEN lower(trim({self.raw})) = 'false' THEN 0"
             " ELSE 'inf'::DOUBLE END)"
         )
 
     @property
+    def missing(self) -> str:
+        """SQL for whether the value is missing."""
+        if self.nulled or self.kind in ("boolean", "date") or self.type in _NUMBERS[:10]:
+            return f"({self.raw} IS NULL)"
+        return f"({self.raw} IS NULL OR {self.raw} IN {_MISSING_SQL})"
+
+    @property
     def label(self) -> str:
         """SQL for the value as text; NULL where missing."""
-        return f"CASE WHEN {missing(self.raw)} THEN NULL ELSE {self.raw} END"
+        return self.raw if self.nulled else f"CASE WHEN {self.missing} THEN NULL ELSE {self.raw} END"
 
     @property
     def kind(self) -> ColumnKind:
@@ -73,11 +105,6 @@ def kind_of(type_name: str) -> ColumnKind:
     return "date" if type_name.startswith(("DATE", "TIME")) else "text"
 
 
-def missing(text_sql: str) -> str:
-    """SQL for whether a text stands for a missing value."""
-    return f"({text_sql} IS NULL OR trim({text_sql}) IN {_MISSING_SQL})"
-
-
 @dataclass(frozen=True)
 class Plan:
     """The SQL of a request.
@@ -89,6 +116,7 @@ class Plan:
         where: the filter as written.
         typed: extra columns of the view, for the expressions.
         expressions: every expression as written.
+        nulled: whether the scan itself makes NULL of the words for a missing value.
     """
 
     source: Source
@@ -99,10 +127,11 @@ class Plan:
     where: str | None
     typed: str
     expressions: tuple[expression.Expression, ...]
+    nulled: bool
 
     def view(self, file: File | None = None, *, numbered: bool = False) -> str:
         """FROM and WHERE: the rows that the filter lets through, of all files or one; `rn` counts from 0."""
-        scan = self.source.scan(file)
+        scan = self.source.scan(file, MISSING if self.nulled else ())
         if numbered:
             scan = f"(SELECT row_number() OVER () - 1 AS {self.row_number}, * FROM {scan})"
         if self.typed:
@@ -118,7 +147,7 @@ class Plan:
     def incomplete(self) -> str:
         """SQL for whether a row has a missing value in a column that is used."""
         tests = [f"isnan({operand.number})" for operand in self.numeric.values()]
-        tests += [missing(operand.raw) for operand in self.labels.values()]
+        tests += [operand.missing for operand in self.labels.values()]
         return "(" + (" OR ".join(tests) or "false") + ")"
 
 
@@ -163,7 +192,9 @@ def make(source: Source, request: Request) -> Plan:
     if request.where is not None:
         found = parsed.get(request.where)
         condition = "(" + (found.sql if found else quoted(internal(names.index(request.where)))) + ")"
-    draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()))
+    # Text that is carried along has to keep those words.
+    nulled = source.kind == "csv" and not request.texts
+    draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()), nulled)
     operands = {text: _operand(source, text, parsed.get(text), draft, types) for text in wanted}
     if condition is not None:
         _bind(draft, f"CAST({condition} AS BOOLEAN)", request.where or "", types)
@@ -179,6 +210,7 @@ def make(source: Source, request: Request) -> Plan:
         request.where,
         typed,
         tuple(parsed.values()),
+        nulled,
     )
 
 
@@ -191,7 +223,7 @@ def _operand(
 ) -> Operand:
     if parsed is None:
         column = source.columns[source.names.index(text)]
-        return Operand(text, column.sql, column.type)
+        return Operand(text, column.sql, column.type, draft.nulled)
     sql = f"({parsed.sql})"
     return Operand(text, sql, _bind(draft, sql, text, types))
 
@@ -199,9 +231,7 @@ def _operand(
 def _bind(draft: Plan, sql: str, text: str, types: Mapping[int, str]) -> str:
     """The type of an expression."""
     try:
-        row = draft.source.connection.execute(
-            f"DESCRIBE SELECT {sql} AS value FROM {draft.view()}"
-        ).fetchone()
+        row = draft.source.connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {draft.view()}").fetchone()
     except duckdb.Error as error:
         for found in draft.expressions:
             if found.text == text:
@@ -239,9 +269,7 @@ def _refuse_unnumeric(operand: Operand) -> None:
             f"Column {operand.text!r} holds dates or times, not numbers; an expression such as {example} makes numbers."
         )
     if operand.type.endswith("]") or operand.type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-        raise DataError(
-            f"Column {operand.text!r} holds {operand.type.split('(')[0].lower()} values, not numbers."
-        )
+        raise DataError(f"Column {operand.text!r} holds {operand.type.split('(')[0].lower()} values, not numbers.")
 
 
 def _headless(source: Source, text: str) -> UsageError | None:
@@ -269,25 +297,74 @@ def first_line_is_numbers(source: Source) -> bool:
 
 def _typed(source: Source, position: int, type_name: str) -> str:
     column = source.columns[position]
+    if column.type not in ("VARCHAR", "JSON"):
+        number = column.sql
+        return f"nullif({number}, 'nan')" if column.type in ("DOUBLE", "FLOAT") else number
     operand = Operand(column.name, column.sql, column.type)
-    if column.type in ("VARCHAR", "JSON"):
-        return f"CAST({_trimmed(operand, type_name)} AS {type_name})"
-    if column.type in ("DOUBLE", "FLOAT"):
-        return f"CASE WHEN isnan({column.sql}) THEN NULL ELSE {column.sql} END"
-    return column.sql
-
-
-def _trimmed(operand: Operand, type_name: str) -> str:
-    text = operand.raw if type_name == "VARCHAR" else f"trim({operand.raw})"
-    return f"CASE WHEN {missing(operand.raw)} THEN NULL ELSE {text} END"
+    if type_name == "VARCHAR":
+        return operand.label
+    # Every value was seen to be of this type, so what does not cast is missing.
+    cast = f"TRY_CAST({operand.raw} AS {type_name})"
+    return f"nullif({cast}, 'nan'::DOUBLE)" if type_name == "DOUBLE" else cast
 
 
 def _types(source: Source, positions: Sequence[int]) -> dict[int, str]:
     """The types that expressions see. Text is read through once, so that no later row can belie them."""
     result = {position: source.columns[position].type for position in positions}
     texts = [position for position in positions if result[position] in ("VARCHAR", "JSON")]
-    result.update(zip(texts, text_types(source, texts), strict=True))
-    return result
+    guesses = dict(zip(texts, text_types(source, texts, SAMPLE), strict=True))
+    wrong = _belied(source, {position: guess for position, guess in guesses.items() if guess != "VARCHAR"})
+    guesses.update(zip(wrong, text_types(source, wrong), strict=True))
+    return result | guesses
+
+
+def _text(source: Source, position: int) -> str:
+    column = source.columns[position]
+    return Operand(column.name, column.sql, column.type).raw
+
+
+# For each type, whether a text is of it, and cheaply: DuckDB rounds when it casts a fraction to an integer.
+_TESTS: Final = {
+    "BIGINT": "coalesce(TRY_CAST({0} AS BIGINT) = TRY_CAST({0} AS DOUBLE), false)",
+    "DOUBLE": "TRY_CAST({0} AS DOUBLE) IS NOT NULL",
+    "BOOLEAN": "lower(trim({0})) IN ('true', 'false')",
+    "DATE": "(TRY_CAST({0} AS DATE) IS NOT NULL AND length(trim({0})) <= 10)",
+    "TIMESTAMP": "TRY_CAST({0} AS TIMESTAMP) IS NOT NULL",
+}
+
+
+def _count(source: Source, tests: Sequence[str], rows: int | None = None) -> tuple[int, ...]:
+    """How many rows of all or of the first meet each test.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    scan = source.scan(nulls=MISSING)
+    limited = f"(SELECT * FROM {scan} LIMIT {rows})" if rows else scan
+    counts = ", ".join(f"count(*) FILTER ({test})" for test in tests)
+    try:
+        row = source.connection.execute(f"SELECT {counts} FROM {limited}").fetchone()
+    except duckdb.Error as error:
+        raise source.broken(error) from None
+    assert row is not None
+    return tuple(row)
+
+
+def _present(text: str) -> str:
+    return f"({text} IS NOT NULL AND trim({text}) NOT IN {_MISSING_SQL})"
+
+
+def _belied(source: Source, guesses: Mapping[int, str]) -> list[int]:
+    """The columns where some row is not of the type guessed from the first."""
+    if not guesses or _count(source, ["true"], SAMPLE + 1)[0] <= SAMPLE:
+        return []
+    texts = {position: _text(source, position) for position in guesses}
+    # The test comes first: what casts need not be looked up among the words for missing values.
+    tests = [
+        f"NOT CASE WHEN {_TESTS[guess].format(texts[i])} THEN true ELSE NOT {_present(texts[i])} END"
+        for i, guess in guesses.items()
+    ]
+    return list(itertools.compress(guesses, _count(source, tests)))
 
 
 def text_types(source: Source, positions: Sequence[int], rows: int | None = None) -> list[str]:
@@ -298,39 +375,16 @@ def text_types(source: Source, positions: Sequence[int], rows: int | None = None
     """
     if not positions:
         return []
-    counts: list[str] = []
+    tests: list[str] = []
     for position in positions:
-        column = source.columns[position]
-        raw = Operand(column.name, column.sql, column.type).raw
-        text, present = f"trim({raw})", f"NOT {missing(raw)}"
-        tests = (
-            "true",
-            f"regexp_full_match({text}, '[+-]?[0-9]{{1,18}}')",
-            f"TRY_CAST({text} AS DOUBLE) IS NOT NULL",
-            f"lower({text}) IN ('true', 'false')",
-            f"TRY_CAST({text} AS TIMESTAMP) IS NOT NULL",
-            f"length({text}) > 10",
-        )
-        counts += [f"count(*) FILTER ({present} AND {test})" for test in tests]
-    limited = f"(SELECT * FROM {source.scan()} LIMIT {rows})" if rows else source.scan()
-    try:
-        row = source.connection.execute(f"SELECT {', '.join(counts)} FROM {limited}").fetchone()
-    except duckdb.Error as error:
-        raise source.broken(error) from None
-    assert row is not None
-    return [_narrowest(row[i : i + 6]) for i in range(0, len(row), 6)]
+        text = _text(source, position)
+        present = _present(text)
+        tests += [present, *(f"{present} AND {test.format(text)}" for test in _TESTS.values())]
+    counts = _count(source, tests, rows)
+    width = 1 + len(_TESTS)
+    return [_narrowest(counts[i : i + width]) for i in range(0, len(counts), width)]
 
 
 def _narrowest(counts: Sequence[int]) -> str:
-    total, integers, numbers, booleans, times, long = counts
-    if not total:
-        return "VARCHAR"
-    if integers == total:
-        return "BIGINT"
-    if numbers == total:
-        return "DOUBLE"
-    if booleans == total:
-        return "BOOLEAN"
-    if times == total:
-        return "TIMESTAMP" if long else "DATE"
-    return "VARCHAR"
+    total, *of_type = counts
+    return next((name for name, count in zip(_TESTS, of_type, strict=True) if 0 < count == total), "VARCHAR")

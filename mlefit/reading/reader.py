@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -20,8 +20,6 @@ from mlefit.reading.source import File, Source, first_sentence, open_source
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
 
-# Rows that decide whether a column of text is one of numbers.
-_SAMPLE = 20_000
 _serial = itertools.count()
 
 
@@ -37,7 +35,7 @@ def columns(
     source = _source(Request(path, no_header=no_header, encoding=encoding, delimiter=delimiter))
     texts = [i for i, column in enumerate(source.columns) if column.type in ("VARCHAR", "JSON")]
     types = {i: column.type for i, column in enumerate(source.columns)}
-    types.update(zip(texts, plans.text_types(source, texts, _SAMPLE), strict=True))
+    types.update(zip(texts, plans.text_types(source, texts, plans.SAMPLE), strict=True))
     return {column.name: plans.kind_of(types[i]) for i, column in enumerate(source.columns)}
 
 
@@ -179,7 +177,7 @@ def _levels(plan: Plan) -> Iterator[Levels]:
             connection.execute(f"DROP TYPE {name}")
 
 
-def _parts(plan: Plan, request: Request, levels: Levels) -> Iterator[Table]:
+def _parts(plan: Plan, request: Request, levels: Levels) -> Generator[Table, None, None]:
     """The batches of the query, their incomplete rows dropped."""
     code = "coalesce(CAST(enum_code(CAST({0} AS {1})) AS INTEGER), -1)"
     selected = [f"CAST({operand.number} AS DOUBLE)" for operand in plan.numeric.values()]
@@ -249,9 +247,7 @@ def _bad_value(plan: Plan) -> DataError:
     """The sentence for the first cell that is no finite number."""
     tests = [f"isinf({operand.number})" for operand in plan.numeric.values()]
     for file, row, flags, texts in _first_row(plan, tests, list(plan.numeric.values())):
-        operand, text = next(
-            (o, t) for o, t, flag in zip(plan.numeric.values(), texts, flags, strict=True) if flag
-        )
+        operand, text = next((o, t) for o, t, flag in zip(plan.numeric.values(), texts, flags, strict=True) if flag)
         return DataError(_not_a_number(plan.source, file, row, operand, str(text)))
     return DataError(f"{plan.source.name} holds a value that is not a finite number.")
 
@@ -270,7 +266,7 @@ def _not_a_number(source: Source, file: File | None, row: int, operand: Operand,
 
 def _missing_value(plan: Plan) -> DataError:
     operands = [*plan.numeric.values(), *plan.labels.values()]
-    tests = [missing for operand in operands for missing in [plans.missing(operand.raw)]]
+    tests = [operand.missing for operand in operands]
     tests[: len(plan.numeric)] = [f"isnan({operand.number})" for operand in plan.numeric.values()]
     for file, row, flags, _ in _first_row(plan, tests, operands):
         operand = next(o for o, flag in zip(operands, flags, strict=True) if flag)
@@ -303,17 +299,13 @@ def _failure(plan: Plan, error: duckdb.Error) -> DataError:
         for file in plan.source.files or (None,):
             row = _failing_row(plan, found.sql, file)
             if row is not None:
-                return DataError(
-                    f"{found.text!r} cannot be computed on {plan.source.place(file, row)}: {gist}"
-                )
-    return DataError(
-        f"{' or '.join(repr(found.text) for found in plan.expressions)} cannot be computed: {gist}"
-    )
+                return DataError(f"{found.text!r} cannot be computed on {plan.source.place(file, row)}: {gist}")
+    return DataError(f"{' or '.join(repr(found.text) for found in plan.expressions)} cannot be computed: {gist}")
 
 
 def _failing_row(plan: Plan, sql: str, file: File | None) -> int | None:
     """The first row on which an expression raises: TRY gives NULL there, and so it may elsewhere."""
-    view = Plan(plan.source, {}, {}, {}, None, None, plan.typed, ()).view(file, numbered=True)
+    view = Plan(plan.source, {}, {}, {}, None, None, plan.typed, (), plan.nulled).view(file, numbered=True)
     connection = plan.source.connection
     try:
         suspects = connection.execute(
@@ -323,9 +315,7 @@ def _failing_row(plan: Plan, sql: str, file: File | None) -> int | None:
         return None
     for (row,) in suspects:
         try:
-            connection.execute(
-                f"SELECT {sql} FROM (SELECT * FROM {view} WHERE {plan.row_number} = {row})"
-            ).fetchall()
+            connection.execute(f"SELECT {sql} FROM (SELECT * FROM {view} WHERE {plan.row_number} = {row})").fetchall()
         except duckdb.Error:
             return int(row)
     return None
@@ -378,7 +368,7 @@ class _Growing:
             if not self._n:
                 self._array, self._n = values, stop
                 return
-            self._array.resize(max(stop, len(self._array) * 3 // 2), refcheck=False)
+            self._array.resize(max(stop, len(self._array) * 9 // 8), refcheck=False)
         self._array[self._n : stop] = values
         self._n = stop
 

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Any, Final, Literal, cast
 
 import duckdb
 
@@ -42,7 +42,9 @@ _FOREIGN: Final = {
     b"SQLite format 3": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Office file (an Excel file must end in .xls)",
 }
-_THROUGH_PANDAS: Final = frozenset([".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".dta", ".sav", ".zsav", ".por", ".sas7bdat", ".xpt"])
+_THROUGH_PANDAS: Final = frozenset(
+    [".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".dta", ".sav", ".zsav", ".por", ".sas7bdat", ".xpt"]
+)
 _PEEK: Final = 1 << 16
 _LONGEST_HEADER: Final = 1 << 25
 
@@ -103,8 +105,8 @@ class Source:
         """Size of the files as stored."""
         return sum(os.stat(file.path).st_size for file in self.files)
 
-    def scan(self, file: File | None = None) -> str:
-        """The table function that reads the source, or one file of it."""
+    def scan(self, file: File | None = None, nulls: Sequence[str] = ("",)) -> str:
+        """The table function that reads the source, or one file of it; in text tables, `nulls` become NULL."""
         if self.kind == "memory":
             return "memory"
         files = self.files if file is None else (file,)
@@ -116,7 +118,7 @@ class Source:
         if self.kind == "json":
             return f"read_json({paths}, sample_size=-1, compression={literal(compression)})"
         assert self.dialect is not None
-        return csv_scan(paths, self.dialect, compression, [column.sql for column in self.columns])
+        return csv_scan(paths, self.dialect, compression, [column.sql for column in self.columns], nulls)
 
     def place(self, file: File | None, row: int) -> str:
         """What to call row number `row` (from 0) of a file: its line where it has lines."""
@@ -159,9 +161,7 @@ class Source:
                     for line, record in dialects.records(lines, self.dialect):
                         if len(record) != width and not (width == 1 and not record):
                             counted = f"{len(record)} value" + ("s" if len(record) != 1 else "")
-                            against = (
-                                f"the header has {width}" if self.dialect.header else f"line 1 has {width}"
-                            )
+                            against = f"the header has {width}" if self.dialect.header else f"line 1 has {width}"
                             return (
                                 f"Line {line} of {file.name} has {counted} where {against} "
                                 f"(delimiter {self.dialect.delimiter!r})."
@@ -172,9 +172,7 @@ class Source:
                                 "such as --encoding latin-1."
                             )
                 except csv.Error as error:
-                    return (
-                        f"In {file.name}, the record on {error} holds a quote that is never closed properly."
-                    )
+                    return f"In {file.name}, the record on {error} holds a quote that is never closed properly."
                 except (OSError, EOFError, duckdb.Error):
                     return None
         return None
@@ -190,13 +188,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[str]) -> str:
+def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[str], nulls: Sequence[str]) -> str:
     """DuckDB's reader told everything, so that it guesses nothing; every value stays text."""
     types = ", ".join(f"{literal(name[1:-1].replace(chr(34) * 2, chr(34)))}: 'VARCHAR'" for name in columns)
     return (
         f"read_csv({paths}, auto_detect=false, header={str(dialect.header).lower()}, skip={dialect.skip}, "
         f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, "
-        f"compression={literal(compression)}, max_line_size=16777216, columns={{{types}}})"
+        f"compression={literal(compression)}, buffer_size=8388608, nullstr=[{', '.join(map(literal, nulls or ('',)))}], columns={{{types}}})"
     )
 
 
@@ -225,15 +223,11 @@ def connect(paths: Sequence[str]) -> duckdb.DuckDBPyConnection:
         }
     )
     allowed = ", ".join(literal(path) for path in paths)
-    connection.execute(
-        f"SET allowed_paths=[{allowed}]; SET enable_external_access=false; SET lock_configuration=true"
-    )
+    connection.execute(f"SET allowed_paths=[{allowed}]; SET enable_external_access=false; SET lock_configuration=true")
     return connection
 
 
-def open_source(
-    path: str, *, no_header: bool = False, encoding: str = "utf-8", delimiter: str | None = None
-) -> Source:
+def open_source(path: str, *, no_header: bool = False, encoding: str = "utf-8", delimiter: str | None = None) -> Source:
     """Open a path, a glob or "-" (standard input). Opening the same, unchanged file again costs nothing.
 
     Raises:
@@ -274,9 +268,7 @@ def _open(
         pairs = [_rewritten(file, head, encoding) for file, head in zip(files, heads, strict=True)]
         files, kept = tuple(p[0] for p in pairs), [p[1] for p in pairs]
     else:
-        files = tuple(
-            replace(file, compression=_compression(head)) for file, head in zip(files, heads, strict=True)
-        )
+        files = tuple(replace(file, compression=_compression(head)) for file, head in zip(files, heads, strict=True))
         for file, head in zip(files, heads, strict=True):
             _refuse_foreign(file, head)
     stem = re.sub(r"\.(gz|zst|zstd)$", "", files[0].name.lower())
@@ -350,9 +342,7 @@ def _spooled(name: str, stream: IO[bytes]) -> File:
         with open(path, "wb") as spool:
             shutil.copyfileobj(stream, spool, 1 << 20)
     except OSError as error:
-        raise DataError(
-            f"{_capital(name)} cannot be read: {(error.strerror or str(error)).lower()}."
-        ) from None
+        raise DataError(f"{_capital(name)} cannot be read: {(error.strerror or str(error)).lower()}.") from None
     return File(name, path)
 
 
@@ -401,9 +391,7 @@ def _needs_rewriting(encoding: str) -> bool:
     try:
         return codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii")
     except (LookupError, ValueError):
-        raise UsageError(
-            f"There is no encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16."
-        ) from None
+        raise UsageError(f"There is no encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16.") from None
 
 
 def _rewritten(file: File, head: bytes, encoding: str) -> tuple[File, object]:
@@ -422,9 +410,7 @@ def _rewritten(file: File, head: bytes, encoding: str) -> tuple[File, object]:
                 out.write(block)
                 line += block.count("\n")
     except UnicodeError:
-        raise DataError(
-            f"{_capital(file.name)} is not {encoding}: after line {line} its bytes make no text."
-        ) from None
+        raise DataError(f"{_capital(file.name)} is not {encoding}: after line {line} its bytes make no text.") from None
     except (OSError, EOFError) as error:
         raise DataError(f"{_capital(file.name)} cannot be unpacked: {error}.") from None
     return File(file.name, path), handle
@@ -434,7 +420,7 @@ def _unpacked(path: str, compression: str) -> IO[bytes]:
     if compression == "gzip":
         import gzip
 
-        return gzip.open(path, "rb")
+        return cast("IO[bytes]", gzip.open(path, "rb"))
     return open(path, "rb")
 
 
@@ -509,11 +495,7 @@ def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept:
     for file, dialect in filled[1:]:
         if dialect.names != first.names or dialect.delimiter != first.delimiter:
             difference = sorted(set(dialect.names) ^ set(first.names))
-            detail = (
-                f" (they differ in {', '.join(map(repr, difference[:5]))})"
-                if difference
-                else " in the same order"
-            )
+            detail = f" (they differ in {', '.join(map(repr, difference[:5]))})" if difference else " in the same order"
             raise DataError(f"{file.name} and {first_file.name} do not have the same columns{detail}.")
         if dialect.skip != first.skip or dialect.quote != first.quote:
             raise DataError(f"{file.name} and {first_file.name} begin or quote differently; make them alike.")
@@ -534,9 +516,7 @@ def _dialect(file: File, no_header: bool, delimiter: str | None) -> Dialect | No
         if dialect is not None or complete:
             break
         if size >= _LONGEST_HEADER:
-            raise DataError(
-                f"{_capital(file.name)} has no line end in its first {size >> 20} MB, so no table."
-            )
+            raise DataError(f"{_capital(file.name)} has no line end in its first {size >> 20} MB, so no table.")
         size *= 8
     if dialect is not None and any("\udc80" <= c <= "\udcff" for name in dialect.names for c in name):
         raise DataError(
@@ -583,7 +563,5 @@ def open_memory(columns: Mapping[str, tuple[str, Any]], *, first_row: tuple[str,
     internal = {f"c{i}": array for i, (_, array) in enumerate(columns.values())}
     connection.register("memory", internal)
     connection.execute("SET enable_external_access=false; SET lock_configuration=true")
-    described = tuple(
-        Column(name, quoted(f"c{i}"), kind) for i, (name, (kind, _)) in enumerate(columns.items())
-    )
+    described = tuple(Column(name, quoted(f"c{i}"), kind) for i, (name, (kind, _)) in enumerate(columns.items()))
     return Source("memory", connection, (), described, first_row=first_row, keep_alive=internal)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import duckdb
@@ -94,7 +95,7 @@ def _column(array: Any, kind: str) -> NDArray[Any]:
     ends = _buffer(array, 1, ctypes.c_int32, stop + 1)[array.offset :].tolist()
     content = ctypes.string_at(array.buffers[2], ends[-1]) if ends[-1] else b""
     text = np.empty(array.length, dtype=object)
-    text[:] = [content[a:b].decode() for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    text[:] = [content[a:b].decode() for a, b in pairwise(ends)]
     if array.null_count and array.buffers[0]:
         bits = np.unpackbits(_buffer(array, 0, ctypes.c_uint8, (stop + 7) // 8), bitorder="little")
         text[bits[array.offset : stop] == 0] = None
