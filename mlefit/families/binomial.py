@@ -104,6 +104,11 @@ class Binomial(ExponentialFamily):
         inside = log_beta_cdf(successes + 1, failures, expit(eta[0]), expit(-eta[0]))
         return np.where(low, 0.0, np.where(high, -np.inf, inside))
 
+    def drift(self, y: Array, eta: Array) -> dict[int, tuple[Array, list[Array]]]:
+        """dP(Y > y)/dp = (trials - y)/(1 - p) P(Y = y) (Johnson, Kemp and Kotz 2005, equation 3.39)."""
+        speed = (y[1] - y[0]) * expit(eta[0])
+        return {0: (speed, [speed * expit(-eta[0])])}
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return smallest(
             lambda y: self.log_cdf(stack(y, self.trials), eta),

@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack
+from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, log
 
 
@@ -62,6 +63,9 @@ class ScaledChi(ExponentialFamily):
         from mlefit.families.incomplete import log_gamma_sf
 
         return log_gamma_sf(np.array(self.degrees / 2), self._half_square(y, eta))
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_scale(y, 1)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         from scipy.special import gammaincinv

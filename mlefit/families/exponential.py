@@ -41,6 +41,10 @@ class Exponential(ExponentialFamily):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -np.maximum(y, 0.0) * np.exp(eta[0])
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        value = self.log_sf(y, eta)
+        return value, value[None], value[None, None]
+
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):
             return -np.log1p(-np.asarray(q)) * np.exp(-eta[0])

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import special
 
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, log
 from mlefit.families.stirling import digamma_excess, log_gamma_excess, trigamma_excess
 from mlefit.families.support import positive
@@ -30,7 +31,10 @@ class Gamma(ExponentialFamily):
 
     def statistics(self, y: Array, centre: Array) -> Array:
         deviation = (y - centre[0]) / centre[0]
-        return stack(1.0, deviation, deviation - np.log1p(deviation), np.log(y))
+        logs = np.log(y)
+        # Far below the centre 1 + deviation has lost the digits of y.
+        relative = np.where(deviation < -0.5, logs - np.log(centre[0]), np.log1p(deviation))
+        return stack(1.0, deviation, deviation - relative, logs)
 
     def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
         ones, first, second, logs = sums
@@ -65,6 +69,9 @@ class Gamma(ExponentialFamily):
         from mlefit.families.incomplete import log_gamma_sf
 
         return log_gamma_sf(np.exp(eta[0]), y * np.exp(eta[1]))
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_scale(y, 2, 1, -1.0)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.asarray(special.gammaincinv(np.exp(eta[0]), q) * np.exp(-eta[1]))

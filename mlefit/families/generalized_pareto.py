@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.ratios import exp_ratio, log_ratio
 from mlefit.families.support import nonnegative
@@ -70,6 +71,9 @@ class GeneralizedPareto(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -self._reduced(y, eta)
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_scale(y, 2, 0)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(all="ignore"):

@@ -43,6 +43,11 @@ class Geometric(ExponentialFamily):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return np.where(y < 0, 0.0, self._log_sf(y, eta))
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        ones = np.where(y < 0, 0.0, np.floor(y) + 1)
+        p = expit(eta[0])
+        return self.log_sf(y, eta), (-ones * p)[None], (-ones * p * expit(-eta[0]))[None, None]
+
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore", invalid="ignore"):
             guess = -np.log1p(-np.asarray(q)) / softplus(eta[0]) - 1

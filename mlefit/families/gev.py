@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.gumbel import log_tail
 from mlefit.families.inversion import bisect
 from mlefit.families.links import Array, identity, log
@@ -127,6 +128,9 @@ class GEV(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return log_tail(self._reduced(y, eta))
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_location_scale(y, eta)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -81,6 +81,13 @@ class Gompertz(Family):
             ratio = np.where(x == 0, y, np.expm1(x) / np.where(x == 0, 1.0, eta[0]))
             return -np.exp(eta[1]) * ratio
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        y = np.maximum(y, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            hazard = -y * np.exp(eta[1])
+            value, first, second = (hazard * f for f in exp_ratio(eta[0] * y))
+            return value, stack(y * first, value), symmetric(y * y * second, y * first, value)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(all="ignore"):
             return self._outward(-np.log1p(-np.asarray(q)), eta)

@@ -7,6 +7,7 @@ from math import pi, sqrt
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.location_scale import location_scale
 from mlefit.families.support import real
@@ -49,6 +50,9 @@ class Gumbel(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return log_tail((y - eta[0]) * np.exp(-eta[1]))
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_location_scale(y, eta)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):

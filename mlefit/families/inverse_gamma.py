@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Parameter, Rows
+from mlefit.families.base import Derivatives, Parameter, Rows, stack
+from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.gamma import Gamma
 from mlefit.families.links import Array, log
 
@@ -23,7 +24,9 @@ class InverseGamma(Gamma):
 
     def statistics(self, y: Array, centre: Array) -> Array:
         deviation = (centre[0] - y) / y
-        return np.stack([np.ones_like(deviation), deviation, deviation - np.log1p(deviation), -np.log(y)])
+        logs = -np.log(y)
+        relative = np.where(deviation < -0.5, logs + np.log(centre[0]), np.log1p(deviation))
+        return stack(1.0, deviation, deviation - relative, logs)
 
     def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
         nll, gradient, hessian = super().total(sums, 1 / centre, eta)
@@ -39,6 +42,9 @@ class InverseGamma(Gamma):
     def log_sf(self, y: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):
             return super().log_cdf(1 / np.maximum(y, 0.0), eta)
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_scale(y, 2, 1)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         from scipy.special import gammainccinv

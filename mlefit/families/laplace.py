@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.support import real
 
@@ -61,6 +62,9 @@ class Laplace(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return self.log_cdf(-np.asarray(y), stack(-eta[0], eta[1]))
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_location_scale(y, eta)
 
     def quantile(self, q: Array, eta: Array) -> Array:
         q = np.asarray(q)

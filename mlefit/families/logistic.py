@@ -7,7 +7,7 @@ from math import pi
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
-from mlefit.families.links import Array, identity, log, softplus
+from mlefit.families.links import Array, expit, identity, log, softplus
 from mlefit.families.support import real
 
 
@@ -57,6 +57,18 @@ class Logistic(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -softplus((y - eta[0]) * np.exp(-eta[1]))
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        inverse = np.exp(-eta[1])
+        z = (y - eta[0]) * inverse
+        below = expit(z)
+        curve = below * expit(-z)
+        bend = below + z * curve
+        return (
+            -softplus(z),
+            stack(below * inverse, z * below),
+            symmetric(-curve * inverse**2, -bend * inverse, -z * bend),
+        )
 
     def quantile(self, q: Array, eta: Array) -> Array:
         q = np.asarray(q)

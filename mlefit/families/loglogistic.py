@@ -7,7 +7,7 @@ from math import pi, sqrt
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
-from mlefit.families.links import Array, log, softplus
+from mlefit.families.links import Array, expit, log, softplus
 from mlefit.families.support import positive
 
 
@@ -62,6 +62,15 @@ class Loglogistic(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -softplus(self._score(y, eta))
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        shape, z = np.exp(eta[0]), self._score(y, eta)
+        below = expit(z)
+        with np.errstate(invalid="ignore"):
+            slope = z * below
+            bend = below + slope * expit(-z)
+        hessian = symmetric(-z * bend, shape * bend, -shape * shape * below * expit(-z))
+        return -softplus(z), stack(-slope, shape * below), hessian
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -58,6 +58,9 @@ class Lognormal(ExponentialFamily):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return NORMAL.log_sf(_log(y), eta)
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return NORMAL.log_sf_derivatives(_log(y), eta)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.exp(NORMAL.quantile(q, eta))
 

@@ -58,6 +58,12 @@ class Lomax(Family):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -np.exp(eta[0]) * np.log1p(np.maximum(y, 0.0) * np.exp(-eta[1]))
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        shape = np.exp(eta[0])
+        part = np.maximum(y, 0.0) / (np.exp(eta[1]) + np.maximum(y, 0.0))
+        value, fall = self.log_sf(y, eta), shape * part
+        return value, stack(value, fall), symmetric(value, fall, -fall * (1 - part))
+
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):
             return np.exp(eta[1]) * np.expm1(-np.log1p(-np.asarray(q)) * np.exp(-eta[0]))

@@ -107,6 +107,12 @@ class NegativeBinomial(Family):
         near = (whole + np.exp(eta[0]) + 1) ** 2 < 1e-14 * size
         return np.where(near, 1.0, size), whole, near
 
+    def drift(self, y: Array, eta: Array) -> dict[int, tuple[Array, list[Array]]]:
+        """dP(Y > y)/d log(mu) = (y + size) mu/(mu + size) P(Y = y), from the incomplete beta function."""
+        size, part, rest = np.exp(eta[1]), expit(eta[0] - eta[1]), expit(eta[1] - eta[0])
+        speed = (y + size) * part
+        return {0: (speed, [speed * rest, size * part - speed * rest])}
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return smallest(
             lambda y: self.log_cdf(y, eta),

@@ -77,6 +77,22 @@ class Normal(ExponentialFamily):
 
         return np.asarray(log_ndtr((eta[0] - y) * np.exp(-eta[1])))
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        from mlefit.families.mills import deficit, ratio
+
+        inverse = np.exp(-eta[1])
+        z = (y - eta[0]) * inverse
+        mills = ratio(z)
+        hazard = 1 / mills
+        with np.errstate(invalid="ignore"):
+            curve = np.where(np.isinf(mills), 0.0, hazard * deficit(z, mills) / mills)
+        bend = hazard + z * curve
+        return (
+            self.log_sf(y, eta),
+            stack(hazard * inverse, z * hazard),
+            symmetric(-curve * inverse**2, -bend * inverse, -z * bend),
+        )
+
     def quantile(self, q: Array, eta: Array) -> Array:
         from scipy.special import ndtri
 

@@ -63,6 +63,11 @@ class Pareto(Family):
         with np.errstate(divide="ignore"):
             return -np.exp(eta[1]) * np.maximum(np.log(np.maximum(y, 0.0)) - eta[0], 0.0)
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        value = self.log_sf(y, eta)
+        shape = np.where(value < 0, np.exp(eta[1]), 0.0)
+        return value, stack(shape, value), symmetric(0.0 * value, shape, value)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):
             return np.exp(eta[0] - np.log1p(-np.asarray(q)) * np.exp(-eta[1]))

@@ -68,6 +68,11 @@ class Poisson(ExponentialFamily):
 
         return np.where(y < 0, 0.0, log_gamma_cdf(np.floor(np.maximum(y, 0.0)) + 1, np.exp(eta[0])))
 
+    def drift(self, y: Array, eta: Array) -> dict[int, tuple[Array, list[Array]]]:
+        """dP(Y > y)/dmu = P(Y = y) (Johnson, Kemp and Kotz 2005, equation 4.38)."""
+        mu = np.exp(eta[0])
+        return {0: (mu, [mu])}
+
     def quantile(self, q: Array, eta: Array) -> Array:
         mu = np.exp(eta[0])
         return smallest(lambda y: self.log_cdf(y, eta), lambda y: self.log_sf(y, eta), q, mu, np.sqrt(mu))

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.mills import LARGE, deficit, ratio
 from mlefit.families.support import real
@@ -96,6 +97,19 @@ class SkewNormal(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return _log_lower((eta[0] - y) * np.exp(-eta[1]), -eta[2])
+
+    def drift(self, y: Array, eta: Array) -> Drift:
+        """For shape, dP(Y > y)/d shape = exp(-z^2 (1 + shape^2)/2) / (pi (1 + shape^2)), from Owen's T function."""
+        scale, shape = np.exp(eta[1]), eta[2]
+        z = (y - eta[0]) / scale
+        mills = ratio(-shape * z)
+        hazard = 1 / mills
+        part = scale / (1 + shape * shape)
+        with np.errstate(invalid="ignore"):
+            bend = -np.where(np.isinf(mills), 0.0, part * hazard * deficit(-shape * z, mills) / mills)
+        speed = part * hazard
+        changes = [-shape / scale * bend, speed - shape * z * bend, z * bend - 2 * shape * speed * part / scale]
+        return {**of_location_scale(y, eta), 2: (speed, changes)}
 
     def quantile(self, q: Array, eta: Array) -> Array:
         from mlefit.families.inversion import invert_real

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import special
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.incomplete import log1p_excess, log_beta_cdf
 from mlefit.families.links import Array, identity, log
 from mlefit.families.stirling import LARGE
@@ -115,6 +116,9 @@ class StudentT(Family):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return _log_cdf((eta[1] - y) * np.exp(-eta[2]), np.exp(eta[0]))
 
+    def drift(self, y: Array, eta: Array) -> Drift:
+        return of_location_scale(y, eta, 1, 2)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.asarray(eta[1] + np.exp(eta[2]) * special.stdtrit(np.exp(eta[0]), q))
 
@@ -159,5 +163,5 @@ def _log_cdf(z: Array, df: Array) -> Array:
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         w = z * z / df
         x = 1 / (1 + w)
-        tail = log_beta_cdf(df / 2, 0.5, x, np.where(np.isinf(w), 1.0, w * x)) - np.log(2)
+        tail = log_beta_cdf(df / 2, np.array(0.5), x, np.where(np.isinf(w), 1.0, w * x)) - np.log(2)
         return np.where(z > 0, np.log1p(-np.exp(tail)), tail)

@@ -62,6 +62,15 @@ class Weibull(Family):
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -((y * np.exp(-eta[1])) ** np.exp(eta[0]))
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            shape = np.exp(eta[0])
+            z = shape * (np.log(y) - eta[1])
+            hazard = np.exp(z)
+            slope, fall = z * hazard, shape * hazard
+            cross = fall + shape * slope
+            return -hazard, stack(-slope, fall), symmetric(-slope - z * slope, cross, -shape * fall)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.asarray(np.exp(eta[1]) * (-np.log1p(-q)) ** np.exp(-eta[0]))
 

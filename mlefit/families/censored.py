@@ -1,0 +1,111 @@
+"""Values known only to lie between two ends: nll = -log P(left < Y <= right); those known exactly keep their nll.
+
+A row is (lower, upper): equal for an exact value, -inf or inf where there is no end, so that left-, right- and
+interval-censored rows stand side by side (Lawless 2003, section 2.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.errors import UsageError
+from mlefit.families import imputed
+from mlefit.families.base import Derivatives, Family, Rows
+from mlefit.families.interval import by_rows, log_probability, log_probability_derivatives, with_columns
+from mlefit.families.links import Array
+from mlefit.families.wrapped import Wrapped
+
+
+class Censored(Wrapped):
+    """`family` of rows y = (lower, upper, and the family's columns after its first), (2 + d, n).
+
+    For a discrete family a row with both ends means lower <= Y <= upper, both included, while one without an upper
+    end means Y > lower: a value censored at `lower` by the end of a study had not happened yet.
+
+    Raises:
+        UsageError: the family has no distribution function.
+    """
+
+    def __init__(self, family: Family) -> None:
+        if family.labels or type(family).log_cdf is Family.log_cdf or type(family).log_sf is Family.log_sf:
+            raise UsageError(f"{family.name} has no distribution function, so it cannot be fitted to censored values")
+        super().__init__(family)
+        self.columns = ("lower", "upper", *family.columns[1:])
+
+    def ends(self, y: Array) -> tuple[NDArray[np.bool_], Array, Array]:
+        """Which rows are exact, and (left, right] for the others; infinite where the support ends before, (n,)."""
+        lower, upper = y[0], y[1]
+        exact = lower == upper
+        support = self.base.support
+        if self.discrete:
+            left = np.where(upper < np.inf, np.ceil(lower) - 1, np.floor(lower))
+            right = np.floor(upper)
+            left = np.where(left < support.lower, -np.inf, left)
+        else:
+            left, right = np.where(lower <= support.lower, -np.inf, lower), upper
+        return exact, left, np.where(right >= support.upper, np.inf, right)
+
+    def narrowed(self, y: Array, below: Array, above: Array) -> Array:
+        """The rows, given that every value lies in (below, above]: ends beyond these move there."""
+        exact, left, right = self.ends(y)
+        left, right = np.maximum(left, below), np.minimum(right, above)
+        lower = left + (right < np.inf) if self.discrete else left
+        return np.concatenate([np.where(exact, y[0], lower)[None], np.where(exact, y[1], right)[None], y[2:]])
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        exact, left, right = self.ends(y)
+
+        def value(rows: NDArray[np.intp] | slice, eta: Array) -> tuple[Array]:
+            return (self.base.nll(with_columns(y[0, rows], y[2:, rows]), eta),)
+
+        def probability(rows: NDArray[np.intp] | slice, eta: Array) -> tuple[Array]:
+            return (-log_probability(self.base, left[rows], right[rows], y[2:, rows], eta),)
+
+        return by_rows((exact, ~exact), eta, (value, probability), 1)[0]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        exact, left, right = self.ends(y)
+
+        def value(rows: NDArray[np.intp] | slice, eta: Array) -> Derivatives:
+            return self.base.derivatives(with_columns(y[0, rows], y[2:, rows]), eta)
+
+        def probability(rows: NDArray[np.intp] | slice, eta: Array) -> Derivatives:
+            nll, gradient, hessian = log_probability_derivatives(
+                self.base, left[rows], right[rows], y[2:, rows], eta
+            )
+            return -nll, -gradient, -hessian
+
+        nll, gradient, hessian = by_rows((exact, ~exact), eta, (value, probability), 3)
+        return nll, gradient, hessian
+
+    def inside(self, y: Array) -> NDArray[np.bool_]:
+        """Exact values in the support, ends in order, and some of the support between them."""
+        exact, left, right = self.ends(y)
+        known = ~np.isnan(y[0]) & ~np.isnan(y[1]) & (left < right)
+        return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known)
+
+    def central(self, y: Array) -> Array:
+        """The value or the middle of the interval; the finite end of an open one."""
+        lower, upper = y[0], y[1]
+        low, high = np.where(np.isfinite(lower), lower, upper), np.where(np.isfinite(upper), upper, lower)
+        middle = low + (high - low) / 2
+        return np.where(np.isfinite(middle), middle, 0.0)
+
+    def starts(self, rows: Rows) -> list[Array]:
+        exact, left, right = self.ends(rows.y)
+        return imputed.starts(self.base, rows, exact, left, np.where(exact, rows.y[0], right), rows.y[2:])
+
+    def start(self, rows: Rows) -> Array:
+        return self.starts(rows)[0]
+
+    def pin(self, fixed: Mapping[str, float]) -> Family:
+        return Censored(self.base.pin(fixed))
+
+    def bind(self, levels: Sequence[str]) -> Family:
+        return Censored(self.base.bind(levels))
+
+    def given(self, *others: Array) -> Family:
+        return self.base.given(*others[1:])

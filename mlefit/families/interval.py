@@ -1,0 +1,138 @@
+"""log P(left < Y <= right) with derivatives in the scores: what censored and truncated rows are made of.
+
+With S the survival function, d = log S(right) - log S(left), r = 1/(exp(-d) - 1) and D the difference of the two
+gradients of log S, the gradient is u(left) + r D and the Hessian h(left) + r (h(left) - h(right)) - r (1 + r) D D':
+forms that lose nothing in the upper tail, nor in the lower one where log S is known to its relative precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.families.base import Derivatives, Family
+from mlefit.families.links import Array
+from mlefit.families.tail_derivatives import full, pick
+from mlefit.families.tails import log1mexp
+
+Rows = NDArray[np.intp] | slice
+
+
+def log_probability(family: Family, left: Array, right: Array, others: Array, eta: Array) -> Array:
+    """log P(left < Y <= right) of each row, (..., n).
+
+    `left` and `right` are (n,), infinite for none; `others` (d, n) are the columns of the family after its first.
+    """
+
+    def between(rows: Rows, eta: Array) -> tuple[Array]:
+        low, high = _ends(left, right, others, rows)
+        return (_difference(family, low, high, eta),)
+
+    above = _one_tail(family.log_sf, left, others)
+    below = _one_tail(family.log_cdf, right, others)
+    return _by_kind(left, right, eta, (above, below, between), 1)[0]
+
+
+def log_probability_derivatives(family: Family, left: Array, right: Array, others: Array, eta: Array) -> Derivatives:
+    """The same with its gradient (k, ..., n) and Hessian (k, k, ..., n)."""
+
+    def between(rows: Rows, eta: Array) -> Derivatives:
+        low, high = _ends(left, right, others, rows)
+        value, gradient, hessian = _join(family.log_sf_derivatives(low, eta), family.log_sf_derivatives(high, eta))
+        lost = ~np.isfinite(value)
+        if lost.any():  # both ends so far below that the survival function is one to the last digit
+            larger = family.log_cdf_derivatives(*pick(high, eta, lost))
+            found = _join(larger, family.log_cdf_derivatives(*pick(low, eta, lost)))
+            value = np.array(value)
+            gradient, hessian = full(gradient, value.shape), full(hessian, value.shape)
+            value[lost], gradient[:, lost], hessian[:, :, lost] = found
+        return value, gradient, hessian
+
+    above = _one_tail(family.log_sf_derivatives, left, others)
+    below = _one_tail(family.log_cdf_derivatives, right, others)
+    value, gradient, hessian = _by_kind(left, right, eta, (above, below, between), 3)
+    return value, gradient, hessian
+
+
+def _join(large: Derivatives, small: Derivatives) -> Derivatives:
+    """log(exp(large) - exp(small)) with derivatives."""
+    with np.errstate(all="ignore"):
+        drop = small[0] - large[0]
+        ratio = 1 / np.expm1(-drop)
+        apart = large[1] - small[1]
+        gap = large[2] - small[2]
+        none = ratio == 0
+        if none.any():  # the small one is zero, whatever its derivatives
+            apart, gap = np.where(none, 0.0, apart), np.where(none, 0.0, gap)
+        along = ratio * apart
+        curve = large[2] + ratio * gap - (1 + ratio) * (along[:, None] * apart[None, :])
+        return large[0] + log1mexp(np.minimum(drop, 0.0)), large[1] + along, curve
+
+
+def _difference(family: Family, low: Array, high: Array, eta: Array) -> Array:
+    """log of the probability between two ends, from the tail that is the smaller there."""
+    with np.errstate(all="ignore"):
+        sf, cdf = family.log_sf(low, eta), family.log_cdf(high, eta)
+        upper = sf + log1mexp(np.minimum(family.log_sf(high, eta) - sf, 0.0))
+        lower = cdf + log1mexp(np.minimum(family.log_cdf(low, eta) - cdf, 0.0))
+        return np.where(cdf < sf, lower, upper)
+
+
+def _ends(left: Array, right: Array, others: Array, rows: Rows) -> tuple[Array, Array]:
+    return with_columns(left[rows], others[:, rows]), with_columns(right[rows], others[:, rows])
+
+
+def with_columns(y: Array, others: Array) -> Array:
+    """A column (n,) and those after it (d, n) as a family's y."""
+    return np.concatenate([y[None], others]) if len(others) else y
+
+
+def _one_tail(
+    function: Callable[[Array, Array], Any], ends: Array, others: Array
+) -> Callable[[Rows, Array], tuple[Array, ...]]:
+    def tail(rows: Rows, eta: Array) -> tuple[Array, ...]:
+        found = function(with_columns(ends[rows], others[:, rows]), eta)
+        return found if isinstance(found, tuple) else (np.asarray(found),)
+
+    return tail
+
+
+def _by_kind(
+    left: Array, right: Array, eta: Array, kinds: tuple[Callable[[Rows, Array], tuple[Array, ...]], ...], parts: int
+) -> tuple[Array, ...]:
+    """Rows open above, open below, and closed, each by its own function; zero for rows open on both sides."""
+    from_left, to_right = left > -np.inf, right < np.inf
+    masks = (from_left & ~to_right, ~from_left & to_right, from_left & to_right)
+    return by_rows(masks, eta, kinds, parts)
+
+
+def by_rows(
+    masks: tuple[NDArray[np.bool_], ...],
+    eta: Array,
+    functions: tuple[Callable[[Rows, Array], tuple[Array, ...]], ...],
+    parts: int,
+) -> tuple[Array, ...]:
+    """Values, or values, gradients and Hessians, of rows of several kinds.
+
+    Each function takes the rows of its mask (n,), as indices or the slice of all, and the scores of those rows, and
+    returns `parts` arrays (..., m), (k, ..., m), (k, k, ..., m). Rows of no kind are zero.
+    """
+    n = masks[0].size
+    if eta.ndim == 1:
+        eta = eta[:, None]
+    for mask, function in zip(masks, functions, strict=True):
+        if mask.all():
+            return function(slice(None), eta)
+    shape = np.broadcast_shapes(eta.shape[1:], (n,))
+    size = eta.shape[0]
+    result = tuple(np.zeros((size,) * order + shape) for order in range(parts))
+    for mask, function in zip(masks, functions, strict=True):
+        rows = np.flatnonzero(mask)
+        if rows.size:
+            found = function(rows, eta[..., rows] if eta.shape[-1] == n and n > 1 else eta)
+            for whole, part in zip(result, found, strict=True):
+                whole[..., rows] = part
+    return result
