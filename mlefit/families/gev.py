@@ -93,8 +93,9 @@ class GEV(Family):
         y = rows.y
         low, middle, high = (rows.quantile(y, q) for q in (0.1, 0.5, 0.9))
         spread = np.sqrt(rows.variance(y))
-        below = np.maximum(middle - low, 1e-3 * spread)
-        target = np.maximum(high - middle, 1e-3 * spread) / below
+        width = np.where(high > low, high - low, np.maximum(spread, 1e-300))
+        below = np.maximum(middle - low, 1e-9 * width)
+        target = np.maximum(high - middle, 1e-9 * width) / below
 
         def excess(xi: Array) -> Array:
             return np.exp(MIDDLE * xi) * _span(xi, UPPER - MIDDLE) - target * np.exp(LOWER * xi) * _span(

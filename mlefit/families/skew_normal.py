@@ -20,6 +20,7 @@ from mlefit.families.tails import log1mexp
 
 CONSTANT: Final = ln(pi / 2) / 2
 MEAN: Final = sqrt(2 / pi)
+STEEP: Final = 20.0  # a shape that is nearly a half-normal
 # A tail is cut where the density has fallen by exp(-40) from its edge.
 REACH: Final = 80.0
 
@@ -76,10 +77,13 @@ class SkewNormal(Family):
         return nll, gradient, hessian
 
     def starts(self, rows: Rows) -> list[Array]:
-        """Moments with the skewness bounded away from zero and its limit; then a moderate lean the other way."""
-        mean, spread = rows.mean(rows.y), np.sqrt(rows.variance(rows.y))
-        spread = np.maximum(spread, 1e-300)
-        skewness = rows.mean(((rows.y - rows.spread(mean)) / rows.spread(spread)) ** 3)
+        """Moments, with the skewness bounded away from zero and its limit; a lean the other way; and the two limits.
+
+        The likelihood can have one maximum inside and a higher one at an infinite shape.
+        """
+        y = rows.y
+        mean, spread = rows.mean(y), np.maximum(np.sqrt(rows.variance(y)), 1e-300)
+        skewness = rows.mean(((y - rows.spread(mean)) / rows.spread(spread)) ** 3)
         sign = np.where(skewness < 0, -1.0, 1.0)
         result = []
         for lean in (sign * np.clip(np.abs(skewness), 0.1, 0.95), -sign * 0.3):
@@ -87,6 +91,9 @@ class SkewNormal(Family):
             delta = np.copysign(np.sqrt(pi / 2 * size / (size + ((4 - pi) / 2) ** (2 / 3))), lean)
             scale = spread / np.sqrt(1 - (MEAN * delta) ** 2)
             result.append(np.stack([mean - MEAN * delta * scale, log.forward(scale), delta / np.sqrt(1 - delta**2)]))
+        for end, shape in ((rows.minimum(y), STEEP), (rows.maximum(y), -STEEP)):
+            scale = np.hypot(spread, mean - end)
+            result.append(np.stack([end, log.forward(scale), np.full_like(mean, shape)]))
         return result
 
     def start(self, rows: Rows) -> Array:
