@@ -1,4 +1,4 @@
-"""Columns of a table as the inputs of a network: numbers standardised, text one-hot encoded.
+"""Columns of a table as the inputs of a network: numbers standardised, labels one-hot encoded.
 
 What it takes (means, scales, levels) is learnt on the training rows and stored with the model.
 """
@@ -15,10 +15,39 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError
 
 Array = NDArray[np.float64]
-Columns = Mapping[str, NDArray[Any]]
 
-# More levels than this in one text column are refused: each is an input of its own.
+# More levels than this in one column are refused: each is an input of its own.
 MAX_LEVELS: Final = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """Labels by number: row i is `levels[codes[i]]`; -1 is missing."""
+
+    codes: NDArray[np.integer[Any]]
+    levels: tuple[str, ...]
+
+    def __getitem__(self, rows: Any) -> Codes:
+        return Codes(self.codes[rows], self.levels)
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        return self.codes < 0
+
+    def used(self) -> Codes:
+        """Without the levels that no row has."""
+        present = np.bincount(self.codes[self.codes >= 0], minlength=len(self.levels)) > 0
+        new = np.append(np.cumsum(present) - 1, -1)
+        return Codes(new[self.codes], tuple(level for level, p in zip(self.levels, present, strict=True) if p))
+
+    def among(self, levels: Sequence[str]) -> NDArray[np.intp]:
+        """Each row's place in `levels`: -1 where it is missing, -2 where it is none of them."""
+        place = {level: i for i, level in enumerate(levels)}
+        return np.array([*(place.get(level, -2) for level in self.levels), -1], dtype=np.intp)[self.codes]
+
+
+Column = Array | Codes
+Columns = Mapping[str, Column]
 
 
 @dataclass(frozen=True)
@@ -32,22 +61,23 @@ class Numeric:
 
     @staticmethod
     def learn(name: str, values: Array) -> Numeric:
+        if not np.isfinite(values).all():
+            raise DataError(f"feature {name!r} has an infinite value; filter it out with --where")
         with np.errstate(all="ignore"):
             size = float(np.abs(values).max()) or 1.0
             unit = values / size
             mean = float(unit.mean())
             mean += float((unit - mean).mean())
-            spread = float(np.sqrt(np.mean((unit - mean) ** 2)))
-        if not np.isfinite(size):
-            raise DataError(f"feature {name!r} has an infinite value; filter it out with --where")
-        varied = values.min() < values.max() and spread > 0 and np.isfinite(1 / (spread * size))
-        return Numeric(name, mean * size, 1 / (spread * size) if varied else 0.0)
+            scale = 1 / (float(np.sqrt(np.mean((unit - mean) ** 2))) * size)
+        varied = values.min() < values.max() and np.isfinite(scale)
+        return Numeric(name, mean * size, float(scale) if varied else 0.0)
 
-    def encode(self, values: NDArray[Any], out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
-        numbers = _numbers(self.name, values)
-        np.subtract(numbers, self.mean, out[:, 0])
+    def encode(self, column: Column, out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
+        if isinstance(column, Codes):
+            raise DataError(f"feature {self.name!r} was numeric in training and is text here")
+        np.subtract(column, self.mean, out[:, 0])
         out[:, 0] *= self.scale
-        return np.isnan(numbers), {}
+        return np.isnan(column), {}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -63,30 +93,29 @@ class Text:
     frequencies: tuple[float, ...]
 
     @staticmethod
-    def learn(name: str, values: NDArray[Any]) -> Text:
-        levels, counts = np.unique(values.astype(str), return_counts=True)
-        if levels.size > MAX_LEVELS:
+    def learn(name: str, column: Codes) -> Text:
+        used = column.used()
+        if len(used.levels) > MAX_LEVELS:
             raise DataError(
-                f"feature {name!r} is text with {levels.size} different values, too many to encode (at most "
+                f"feature {name!r} has {len(used.levels)} different labels, too many to encode (at most "
                 f"{MAX_LEVELS}); leave it out with --features"
             )
-        return Text(name, tuple(levels.tolist()), tuple((counts / values.size).tolist()))
+        shares = np.bincount(used.codes, minlength=len(used.levels)) / used.codes.size
+        return Text(name, used.levels, tuple(shares.tolist()))
 
     @property
     def width(self) -> int:
         return len(self.levels)
 
-    def encode(self, values: NDArray[Any], out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
-        missing = _missing(values)
-        texts = np.where(missing, "", _texts(values)).astype(str)
-        known = np.array(self.levels)
-        place = np.minimum(np.searchsorted(known, texts), known.size - 1)
-        unseen = (known[place] != texts) & ~missing
+    def encode(self, column: Column, out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
+        assert isinstance(column, Codes), "labels were learnt, labels are asked for"
+        place = column.among(self.levels)
         out[:] = 0
-        out[np.arange(texts.size), place] = 1
-        out[unseen | missing] = self.frequencies
-        names, counts = np.unique(texts[unseen], return_counts=True)
-        return missing, dict(zip(names.tolist(), counts.tolist(), strict=True))
+        out[np.arange(place.size), np.maximum(place, 0)] = 1
+        out[place < 0] = self.frequencies
+        strange = np.bincount(column.codes[place == -2], minlength=len(column.levels))
+        counts = {level: int(c) for level, c in zip(column.levels, strange, strict=True) if c}
+        return place == -1, counts
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -123,9 +152,7 @@ class Encoding:
         """
         return Encoding(
             tuple(
-                Text.learn(name, _texts(values))
-                if is_text(values)
-                else Numeric.learn(name, np.asarray(values, dtype=float))
+                Text.learn(name, values) if isinstance(values, Codes) else Numeric.learn(name, values)
                 for name, values in columns.items()
             )
         )
@@ -191,51 +218,3 @@ class Encoding:
                 for e in entries
             )
         )
-
-
-def is_text(values: NDArray[Any]) -> bool:
-    """Whether a column holds labels rather than numbers."""
-    return values.dtype.kind not in "biuf"
-
-
-def missing_rows(columns: Columns, n: int) -> NDArray[np.bool_]:
-    """(n,) whether a row misses a value in any of the columns."""
-    result = np.zeros(n, dtype=bool)
-    for values in columns.values():
-        result |= _missing(values)
-    return result
-
-
-def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    if values.dtype.kind == "O":
-        return np.fromiter((v is None or v != v for v in values), bool, values.size)
-    return np.zeros(values.size, dtype=bool)
-
-
-def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    """Labels as text; a whole number read as a float is written without its point."""
-    if values.dtype.kind == "f":
-        whole = values == np.floor(values)
-        if np.all(whole | np.isnan(values)):
-            return np.array([str(int(v)) if v == v else "" for v in values], dtype=object)
-    return values.astype(str) if values.dtype.kind != "O" else values
-
-
-def _numbers(name: str, values: NDArray[Any]) -> Array:
-    if values.dtype.kind in "biuf":
-        return values.astype(float)
-    try:
-        return np.array([np.nan if v is None else float(v) for v in values])
-    except (TypeError, ValueError):
-        bad = next(v for v in values if v is not None and not _is_number(v))
-        raise DataError(f"feature {name!r} was numeric in training; {str(bad)!r} is not a number") from None
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
