@@ -29,6 +29,8 @@ class Censored(Wrapped):
         UsageError: the family has no distribution function.
     """
 
+    censored = True
+
     def __init__(self, family: Family) -> None:
         if family.labels or type(family).log_cdf is Family.log_cdf or type(family).log_sf is Family.log_sf:
             raise UsageError(f"{family.name} has no distribution function, so it cannot be fitted to censored values")
@@ -85,6 +87,7 @@ class Censored(Wrapped):
         """Exact values in the support, ends in order, and some of the support between them."""
         exact, left, right = self.ends(y)
         known = ~np.isnan(y[0]) & ~np.isnan(y[1]) & (left < right)
+        known &= (right >= self.support.lower) if self.discrete else (right > self.support.lower)
         return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known)
 
     def central(self, y: Array) -> Array:

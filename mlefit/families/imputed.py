@@ -19,6 +19,7 @@ from mlefit.families.links import Array
 
 COPIES: Final = 4
 ROUNDS: Final = 12
+GOLDEN: Final = 0.6180339887498949
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,8 @@ def starts(
     """
     with np.errstate(all="ignore"):
         guess = _first(family, rows, exact, left, right)
-        copies = Copies(rows, with_columns(guess, others))
-        found = family.starts(copies)
+        whole = np.tile(others, COPIES)
+        found = family.starts(Copies(rows, with_columns(guess.ravel(), whole)))
         if exact.all():
             return found
         best = found[0]
@@ -95,8 +96,7 @@ def starts(
                 values = _conditional(family, rows, best, exact, left, right, others, guess)
             except NotImplementedError:  # no quantile function: the first guess is all there is
                 return found
-            copies = Copies(rows, with_columns(values.ravel(), np.tile(others, COPIES)))
-            again = family.start(copies)
+            again = family.start(Copies(rows, with_columns(values.ravel(), whole)))
             again = np.where(np.isfinite(again).all(axis=0), again, best)
             moved = np.max(np.abs(again - best) / np.maximum(1.0, np.abs(best)), initial=0.0)
             best = again
@@ -106,7 +106,7 @@ def starts(
 
 
 def _first(family: Family, rows: Rows, exact: NDArray[np.bool_], left: Array, right: Array) -> Array:
-    """One value a row: midpoints, and beyond an open end what a constant hazard would add."""
+    """(m, n): even parts of an interval, and beyond an open end what a constant hazard would add."""
     support = family.support
     low, high = np.maximum(left, support.lower), np.minimum(right, support.upper)
     closed = np.isfinite(low) & np.isfinite(high)
@@ -120,9 +120,19 @@ def _first(family: Family, rows: Rows, exact: NDArray[np.bool_], left: Array, ri
         beyond = rows.sum(middle - support.lower) / known
     else:
         beyond = spread * np.sqrt(weight / known)
-    value = np.where(np.isfinite(high), middle - rows.spread(spread), middle + rows.spread(beyond))
-    value = np.where(exact | closed, middle, value)
+    parts = _parts(right.size)
+    waits = -np.log1p(-parts)
+    value = np.where(np.isfinite(high), high - rows.spread(spread) * waits, low + rows.spread(beyond) * waits)
+    value = np.where(closed, low + (high - low) * parts, value)
+    value = np.where(np.isfinite(value), value, middle)
+    value = np.where(exact, middle, value)
     return np.round(value) if family.discrete else value
+
+
+def _parts(n: int) -> Array:
+    """(m, n) evenly spread over (0, 1) down the copies and along the rows, so that no value is taken twice."""
+    along = (np.arange(n) * GOLDEN + 0.5) % 1.0
+    return (np.arange(COPIES)[:, None] + along) / COPIES
 
 
 def _conditional(
@@ -143,12 +153,13 @@ def _conditional(
     rest = others[:, known]
     below = np.where(low > -np.inf, np.exp(family.log_cdf(with_columns(np.maximum(low, -1e300), rest), scores)), 0.0)
     above = np.where(high < np.inf, np.exp(family.log_cdf(with_columns(np.minimum(high, 1e300), rest), scores)), 1.0)
-    values = np.tile(guess, (COPIES, 1))
+    values = guess.copy()
     family = family.given(*rest)
+    parts = _parts(right.size)[:, known]
     for i in range(COPIES):
-        q = below + (above - below) * (i + 0.5) / COPIES
+        q = below + (above - below) * parts[i]
         y = np.broadcast_to(family.quantile(np.clip(q, 1e-300, 1 - 1e-16), scores), q.shape)
         y = np.minimum(np.maximum(y, low + (1.0 if family.discrete else 0.0)), high)
         usable = np.isfinite(y) & (below < above) & family.support.contains(y)
-        values[i, known] = np.where(usable, y, guess[known])
+        values[i, known] = np.where(usable, y, guess[i, known])
     return values

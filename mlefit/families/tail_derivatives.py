@@ -172,8 +172,7 @@ def _steps(family: Family, y: Array, eta: Array) -> Array:
     bounded = np.isfinite(family.step)[:, None]
     curve = np.abs(np.einsum("jj...->j...", family.hessian(y, eta))) + family.gradient(y, eta) ** 2
     curve = np.broadcast_to(curve, eta.shape)
-    curve = np.where(np.isfinite(curve) & (curve > 0), curve, np.where(bounded, 1.0, np.nan))
-    typical = np.nanmedian(curve, axis=1, keepdims=True) if np.isfinite(curve).any() else np.ones((len(eta), 1))
-    curve = np.where(np.isfinite(curve), curve, np.nan_to_num(typical, nan=1.0))
-    curve = np.where(bounded, np.maximum(curve, 1.0), np.maximum(curve, 0.1 * np.nan_to_num(typical, nan=1.0)))
-    return np.asarray(STEP / np.sqrt(curve))
+    usable = np.isfinite(curve) & (curve > 0)
+    typical = np.array([[np.median(c[u])] if u.any() else [1.0] for c, u in zip(curve, usable, strict=True)])
+    least = np.where(bounded, 1.0, 0.1 * typical)
+    return np.asarray(STEP / np.sqrt(np.where(usable, np.maximum(curve, least), np.maximum(typical, least))))

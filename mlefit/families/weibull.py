@@ -9,6 +9,7 @@ import numpy as np
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, log
 from mlefit.families.support import positive
+from mlefit.families.tails import log1mexp
 
 
 class Weibull(Family):
@@ -57,7 +58,10 @@ class Weibull(Family):
         return np.stack([np.log(shape), rows.mean(logs) + np.euler_gamma / shape])
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
-        return np.log(-np.expm1(-((y * np.exp(-eta[1])) ** np.exp(eta[0]))))
+        with np.errstate(divide="ignore", over="ignore"):
+            z = np.exp(eta[0]) * (np.log(np.maximum(y, 0.0)) - eta[1])
+            hazard = np.exp(z)
+        return np.where(z < -30, z - hazard / 2, log1mexp(-hazard))
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return -((y * np.exp(-eta[1])) ** np.exp(eta[0]))

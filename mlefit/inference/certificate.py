@@ -19,6 +19,11 @@ from mlefit.solvers.solution import Solution
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
 RUNNING: Final = 0.05  # a Newton step this large at a vanishing decrement is a parameter still on its way
+CERTAIN: Final = 1e-9  # of the total nll
+CERTAINTY: Final = (
+    "no event was observed, or the intervals of all rows share a value: the likelihood can be brought as near to 1 as "
+    "one likes, so no maximum-likelihood estimate exists"
+)
 SPIKE: Final = 30.0  # log density times scale of the data: a peak narrower than doubles can resolve
 
 
@@ -114,11 +119,13 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
         with np.errstate(all="ignore"):
             height = -solution.sums.value / weight + np.where(scale > 0, np.log(scale), 0.0)
             spike = (height > np.where(scale > 0, SPIKE, 100.0)) | (solution.sums.value == -np.inf)
+    # A likelihood of 1 from intervals alone: they share a value, or nothing ever happened.
+    certain = np.asarray(family.censored & finite & (np.abs(solution.sums.value) < CERTAIN))
     arrived = finite & (solution.decrement <= GRADIENT)
     certificates: list[Certificate] = []
     warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
-    plain = arrived & positive & ~spike & (edge == 0).all(axis=1)
+    plain = arrived & positive & ~spike & ~certain & (edge == 0).all(axis=1)
     for i in range(count):
         if plain[i]:
             converged[i] = True
@@ -126,6 +133,10 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
             warnings.append(())
             continue
         edges = _edges(family, edge[i]) if own_scores else _no_edges(family, theta[i])
+        if certain[i]:
+            certificates.append(Certificate(_number(solution.decrement[i]), False, None, (), CERTAINTY))
+            warnings.append((CERTAINTY,))
+            continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
         problem, said = _explain(family, bool(lost), bool(constant[i]), bool(finite[i]), bool(arrived[i]),
                                  bool(positive[i]), edges)  # fmt: skip
