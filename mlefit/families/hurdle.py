@@ -6,6 +6,7 @@ nll = log(1 + exp(-z)) at zero, log(1 + exp(z)) - log f(y) + log(1 - f(0)) above
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from mlefit.families.links import Array, expit, logit, softplus
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.tails import log1mexp
 from mlefit.families.zero_inflated import check_counts, columns, count, quantile
+
+DRAWS: Final = 8
 
 
 class Hurdle(Family):
@@ -118,6 +121,22 @@ class Hurdle(Family):
         mean = self.base.mean(eta[:-1])
         second = self.base.variance(eta[:-1]) + mean**2
         return self._above(eta) * second - (self._above(eta) * mean) ** 2
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        """The base's own draws where they are not zero; what a few rounds leave, by inversion."""
+        y = self.base.sample(generator, eta[:-1], n)
+        values = count(y, self)
+        for _ in range(DRAWS):
+            if values.all():
+                break
+            again = count(self.base.sample(generator, eta[:-1], n), self)
+            values = np.where(values == 0, again, values)
+        if not values.all():
+            pi = expit(eta[-1])
+            inverted = self.quantile(pi + expit(-eta[-1]) * generator.random(n), eta)
+            values = np.where(values == 0, np.maximum(inverted, 1.0), values)
+        values = np.where(generator.random(n) < expit(eta[-1]), 0.0, values)
+        return columns(values, self.others if y.ndim > 1 else ())
 
     def __repr__(self) -> str:
         return f"Hurdle({self.base!r})"
