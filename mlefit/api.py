@@ -135,6 +135,19 @@ def estimate(
     return fits
 
 
+def samples(family: Family, fits: Sequence[Fit], request: reading.Request, roles: Roles) -> list[Sample]:
+    """The rows that each fit was made of, read again: what a plot draws."""
+    found: list[Sample] = []
+    for name in dict.fromkeys(fit.column for fit in fits):
+        mine = replace(roles, y=(name,))
+        wanted = _request(family, request, mine)
+        table = reading.read(wanted)
+        bound = family.bind(table.labels["y"].levels) if family.labels else family
+        part = _part(bound, table, wanted, mine)
+        found += [part.sample.take(np.array([g])) for g in range(part.sample.groups)]
+    return found
+
+
 def _only_column(request: reading.Request) -> str:
     return reading.only_column(
         request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter

@@ -65,9 +65,11 @@ def command(
     )
     request = o.source(data, where, no_header, delimiter, encoding, missing)
     roles = o.roles(column, by, weights, trials)
-    fits = estimate(o.family(dist, plugin, fix), request, roles, options, o.progress())
+    family = o.family(dist, plugin, fix)
+    fits = estimate(family, request, roles, options, o.progress())
     if plot:
+        from mlefit.api import samples
         from mlefit.report.plots import fit_plot
 
-        fit_plot(fits, request, roles, plot)
+        fit_plot(fits, samples(family, fits, request, roles), plot)
     return o.fits_document(fits, many=bool(by) or len(roles.y) > 1)

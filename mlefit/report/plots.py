@@ -1,0 +1,218 @@
+"""Pictures of fits: the data under the fitted density, the likelihood as a curve or a surface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from mlefit.errors import UsageError
+from mlefit.inference.intervals import normal_quantile
+from mlefit.inference.surface import Surface, evaluate
+from mlefit.report import figure as f
+from mlefit.report.text import harmless, significant
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from mlefit.families.links import Array
+    from mlefit.inference.fit import Fit
+    from mlefit.sample import Sample
+
+MOST: Final = 12  # panels of one figure
+BARS: Final = 60  # more distinct counts than these are drawn as a histogram
+
+
+def fit_plot(fits: Sequence[Fit], samples: Sequence[Sample], path: str) -> None:
+    """Histograms or bars of the data under the fitted densities, a panel a fit.
+
+    `samples` holds each fit's own rows, one group each.
+
+    Raises:
+        UsageError: an ending that is no picture's, or more than 12 fits.
+    """
+    f.check_path(path)
+    if len(fits) > MOST:
+        raise UsageError(f"{len(fits)} fits are too many for one picture (at most {MOST}); choose some with --where")
+    columns = 1 if len(fits) == 1 else 2 if len(fits) <= 4 else 3
+    rows = -(-len(fits) // columns)
+    figure, axes = f.new(rows, columns, width=7.0 if columns == 1 else 4.6, height=4.6 if columns == 1 else 3.4)
+    for axis, fit, sample in zip(axes, fits, samples, strict=False):
+        _one(axis, fit, sample)
+    for axis in axes[len(fits) :]:
+        axis.set_visible(False)
+    f.save(figure, path)
+
+
+def _one(axis: Axes, fit: Fit, sample: Sample) -> None:
+    where = ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in (fit.group or {}).items())
+    estimates = ", ".join(f"{harmless(k)} = {significant(v, 4)}" for k, v in fit.estimates.items())
+    axis.set_title(f"{where or harmless(fit.column)}   n = {fit.n}", loc="left")
+    label = f"{fit.family.name}: {estimates}" if len(estimates) < 60 else fit.family.name
+    axis.set_xlabel(harmless(fit.column))
+    weight = np.ones(sample.n) if sample.weight is None else np.asarray(sample.weight)
+    if fit.family.labels:
+        _levels(axis, fit, sample, weight, label)
+    elif fit.family.discrete:
+        _counts(axis, fit, sample, weight, label)
+    else:
+        _histogram(axis, fit, np.asarray(sample.y), weight, label)
+    # Above the data, so that neither bars nor curve run under the text.
+    _, high = axis.get_ylim()
+    room = 1.18 if fit.group is None else 1.4
+    axis.set_ylim(0, high * room)
+    axis.legend(loc="upper right", frameon=False)
+
+
+def _levels(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> None:
+    levels = [name[2:-1] for name in fit.family.names]
+    shares = np.bincount(sample.y.astype(int), weights=weight, minlength=len(levels)) / weight.sum()
+    places = np.arange(len(levels))
+    axis.bar(places, shares, color=f.DATA, label="data")
+    axis.plot(places, fit.theta, "o", color=f.MODEL, label=label)
+    axis.set_xticks(places, [harmless(v)[:20] for v in levels], rotation=0 if len(levels) < 8 else 60)
+    axis.set_ylabel("probability")
+    axis.grid(axis="x", visible=False)
+
+
+def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> None:
+    y = sample.y if sample.y.ndim == 1 else sample.y[0]
+    low, high = int(y.min()), int(y.max())
+    values = np.arange(low, min(high, low + 2000) + 1, dtype=float)
+    shares = np.array([weight[y == v].sum() for v in values]) / weight.sum()
+    if sample.y.ndim == 1:
+        fitted = _density(fit, values)
+    else:  # rows differ in their trials: the average of their probabilities
+        further = np.unique(np.vstack([sample.y[1:], weight]), axis=1)
+        fitted = np.zeros(values.size)
+        for column in range(further.shape[1]):
+            rest = np.repeat(further[:-1, column : column + 1], values.size, axis=1)
+            fitted += _density(fit, np.vstack([values, rest])) * (sample.y[1:] == further[:-1, [column]]).all(0).sum()
+        fitted /= sample.n
+    many = values.size > BARS
+    axis.bar(values, shares, width=1.0 if many else 0.8, color=f.DATA, label="data")
+    axis.plot(values, fitted, "-" if many else "o-", color=f.MODEL, markersize=5, linewidth=1.4, label=label)
+    axis.set_ylabel("probability")
+    if not many:
+        axis.grid(axis="x", visible=False)
+    if values.size <= 12:
+        axis.set_xticks(values)
+    else:
+        axis.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _histogram(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) -> None:
+    low, high = float(y.min()), float(y.max())
+    near, far = np.quantile(y, [0.005, 0.995])
+    clipped = (high - low) > 4 * (far - near) > 0
+    if clipped:  # a few far values would leave the rest in one bar
+        low, high = max(low, near - 0.25 * (far - near)), min(high, far + 0.25 * (far - near))
+    inside = (y >= low) & (y <= high)
+    edges = np.histogram_bin_edges(y[inside], bins="auto", range=(low, high))
+    if edges.size > 201 or edges.size < 2:
+        edges = np.linspace(low, high, 201)
+    if low == high:
+        edges = np.array([low - 0.5, low + 0.5])
+    heights, _ = np.histogram(y[inside], edges, weights=weight[inside])
+    widths = np.diff(edges)
+    axis.bar(
+        edges[:-1],
+        heights / (weight.sum() * widths),
+        widths,
+        align="edge",
+        color=f.DATA,
+        edgecolor="white",
+        linewidth=0.6,
+        label="data",
+    )
+    pad = 0.06 * (edges[-1] - edges[0])
+    grid = np.linspace(edges[0] - pad, edges[-1] + pad, 801)
+    grid = grid[fit.family.support.contains(grid)]
+    density = _density(fit, grid)
+    tallest = 3 * float((heights / (weight.sum() * widths)).max())
+    axis.plot(grid, np.where(density <= 20 * tallest, density, np.nan), color=f.MODEL, linewidth=2, label=label)
+    axis.set_ylim(0, min(tallest, max(1.02 * np.nanmax(np.append(density, 0)), tallest / 3 * 1.05)))
+    axis.set_xlim(edges[0] - pad, edges[-1] + pad)
+    axis.set_ylabel("density")
+    if clipped:
+        axis.set_title(f"{int((~inside).sum())} values beyond the axis", loc="right", fontsize=9)
+
+
+def _density(fit: Fit, y: Array) -> Array:
+    with np.errstate(all="ignore"):
+        density = np.exp(-fit.family.nll(y, fit.eta[:, None]))
+    return np.where(np.isfinite(density), density, np.nan)
+
+
+def surface_plot(surface: Surface, path: str) -> None:
+    """The relative likelihood: a curve with its maximum and limits, or contours with the maximum.
+
+    Raises:
+        UsageError: an ending that is no picture's, single points, or more than two parameters.
+    """
+    f.check_path(path)
+    if not surface.axes or len(surface.axes) > 2:
+        raise UsageError("--plot draws a curve over one parameter or a surface over two; choose them with --over")
+    figure, axes = f.new()
+    (_curve if len(surface.axes) == 1 else _contours)(axes[0], surface)
+    f.save(figure, path)
+
+
+def _title(surface: Surface) -> str:
+    fit = surface.fit
+    others = [name for name in fit.family.names if name not in surface.over]
+    kind = "profile likelihood" if surface.profile and others else "likelihood"
+    return f"{kind} of {fit.family.name} for {harmless(fit.column)}, n = {fit.n}"
+
+
+def _curve(axis: Axes, surface: Surface) -> None:
+    fit, name = surface.fit, surface.over[0]
+    j = fit.family.names.index(name)
+    values = np.unique(np.append(np.linspace(surface.axes[0].min(), surface.axes[0].max(), 401), surface.axes[0]))
+    value = evaluate(fit, (name,), values[:, None], profile=surface.profile)
+    relative = np.exp(value - fit.log_likelihood)
+    axis.plot(values, relative, color=f.SECOND, linewidth=2)
+    axis.fill_between(values, relative, color=f.SECOND, alpha=0.08)
+    best = float(fit.theta[j])
+    axis.plot([best], [1.0], "o", color=f.MODEL, zorder=5, label=f"maximum: {harmless(name)} = {significant(best, 5)}")
+    lower, upper = float(fit.lower[j]), float(fit.upper[j])
+    alone = surface.profile or fit.family.size == 1
+    height = exp(-(normal_quantile(fit.level) ** 2) / 2)
+    if alone and np.isfinite(lower) and np.isfinite(upper):
+        axis.plot([lower, upper], [height, height], "--", color=f.INK, linewidth=1)
+        limits = f"{100 * fit.level:g} % limits: {significant(lower, 4)} to {significant(upper, 4)}"
+        axis.vlines([lower, upper], 0, height, color=f.INK, linewidth=1, linestyle="--", label=limits)
+    axis.set_xlabel(harmless(name))
+    axis.set_ylabel("L / L max")
+    axis.set_ylim(0, 1.22)
+    axis.set_xlim(values.min(), values.max())
+    axis.set_title(_title(surface), loc="left")
+    axis.legend(loc="upper right", ncols=2, fontsize=10, frameon=False)
+
+
+def _contours(axis: Axes, surface: Surface) -> None:
+    fit = surface.fit
+    across, up = surface.over
+    xs = np.linspace(surface.axes[0].min(), surface.axes[0].max(), 121)
+    ys = np.linspace(surface.axes[1].min(), surface.axes[1].max(), 121)
+    mesh_x, mesh_y = np.meshgrid(xs, ys, indexing="ij")
+    points = np.stack([mesh_x.ravel(), mesh_y.ravel()], axis=1)
+    relative = np.exp(evaluate(fit, surface.over, points, profile=surface.profile) - fit.log_likelihood)
+    relative = relative.reshape(mesh_x.shape)
+    filled = axis.contourf(mesh_x, mesh_y, relative, levels=np.linspace(0, 1, 21), cmap="viridis")
+    lines = axis.contour(mesh_x, mesh_y, relative, levels=[0.01, 0.05, 0.15, 0.5], colors="white", linewidths=0.9)
+    axis.clabel(lines, fmt="%g", fontsize=9)
+    best = tuple(float(fit.estimates[name]) for name in surface.over)
+    axis.plot(*([b] for b in best), "+", color=f.MODEL, markersize=14, markeredgewidth=2.5)
+    axis.set_xlabel(harmless(across))
+    axis.set_ylabel(harmless(up))
+    axis.set_title(
+        f"{_title(surface)}\nmaximum at {harmless(across)} = {significant(best[0], 4)}, "
+        f"{harmless(up)} = {significant(best[1], 4)}",
+        loc="left",
+    )
+    axis.grid(visible=False)
+    bar = axis.figure.colorbar(filled, ax=axis, label="L / L max", ticks=[0, 0.25, 0.5, 0.75, 1])
+    bar.outline.set_visible(False)  # type: ignore[operator]
