@@ -412,7 +412,7 @@ def _check_sample(case: _Case) -> None:
 
 
 def _check_start(case: _Case) -> None:
-    """Starts are finite, give every row a likelihood, respect weights and treat groups apart."""
+    """Starts are finite, one gives every row a likelihood; they respect weights and treat groups apart."""
     family, y, n = case.family, case.y, case.n
     rows = Sample.of(y)
     with np.errstate(all="ignore"):
@@ -422,7 +422,12 @@ def _check_start(case: _Case) -> None:
             assert np.isfinite(eta).all(), f"{family.name}: start is {np.ravel(eta)}"
             nll = np.broadcast_to(family.nll(y, eta), (n,))
             bad = ~np.isfinite(nll)
-            assert not bad.any(), f"{family.name}: nll at the start is {nll[bad][0]} at {_at(family, case, eta, bad)}"
+            if not bad.any():
+                break
+        else:
+            raise AssertionError(
+                f"{family.name}: nll is finite at no start; it is {nll[bad][0]} at {_at(family, case, eta, bad)}"
+            )
         weighted = family.start(Sample.of(y, 3 * np.ones(n)))
         repeated = family.start(Sample.of(np.repeat(y, 3, axis=-1)))
         _close(family, "start with weights of 3 beside every row three times", weighted, repeated, 1e-7, 1e-7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -14,11 +15,16 @@ NODES: Final = 48
 
 def integral(function: Callable[[Array], Array], width: Array) -> Array:
     """Gauss-Legendre integrals of `function` from 0 to `width`."""
-    nodes, weights = np.polynomial.legendre.leggauss(NODES)
     total = np.zeros_like(width)
-    for node, weight in zip(nodes, weights, strict=True):
+    for node, weight in zip(*_rule(), strict=True):
         total += weight * function(width * ((1 + node) / 2))
     return total * (width / 2)
+
+
+@cache
+def _rule() -> tuple[Array, Array]:
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    return nodes, weights
 
 
 def exponential_mean(function: Callable[[Array], Array]) -> Array:

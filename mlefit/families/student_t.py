@@ -22,6 +22,7 @@ from mlefit.families.support import real
 HALF_LOG_TAU: Final = np.log(tau) / 2
 # Above this df, log(1 + w) is no longer near enough to w/(1 + w) to be subtracted from it.
 MANY: Final = 50.0
+HUGE: Final = 1e280
 # Coefficients of a^-1, a^-3 ... in the asymptotic series of c.
 STEP: Final = (1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432, -691 / 180224, 5461 / 425984)
 NORMAL_DF: Final = 1e16  # where to start when the data have lighter tails than the normal
@@ -43,7 +44,7 @@ class StudentT(Family):
     def nll(self, y: Array, eta: Array) -> Array:
         df = np.exp(eta[0])
         z = (y - eta[1]) * np.exp(-eta[2])
-        return (df + 1) / 2 * np.log1p(z * z / df) + (eta[2] + HALF_LOG_TAU + _constant(df / 2)[0])
+        return (df + 1) / 2 * _logs(z, df)[1] + (eta[2] + HALF_LOG_TAU + _constant(df / 2)[0])
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -54,26 +55,23 @@ class StudentT(Family):
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         df, inverse = np.exp(eta[0]), np.exp(-eta[2])
         z = (y - eta[1]) * inverse
-        w = z * z / df
+        w, logs = _logs(z, df)
         rest = 1 / (1 + w)
         u = w * rest
-        logs = np.log1p(w)
         excess = log1p_excess(w) + w * u if np.any(df > MANY) else logs - u
         constant, slope, curve = _constant(df / 2)
         weight = (1 + 1 / df) * rest
-        pull = weight * z
-        firm = 2 * pull * rest
-        tail = rest * (u - rest / df) * z
+        square = (df + 1) * u  # weight z^2
         return (
             (df + 1) / 2 * logs + (eta[2] + HALF_LOG_TAU + constant),
-            stack((df * excess - u) / 2 + slope, -pull * inverse, 1 - pull * z),
+            stack((df * excess - u) / 2 + slope, -weight * z * inverse, 1 - square),
             symmetric(
                 (df * (excess - u * u) + u * rest) / 2 + (slope + curve),
-                -tail * inverse,
+                -rest * (u - rest / df) * z * inverse,
                 weight * (1 - 2 * u) * inverse**2,
-                -tail * z,
-                firm * inverse,
-                firm * z,
+                -u * (df * u - rest),
+                2 * weight * rest * z * inverse,
+                2 * square * rest,
             ),
         )
 
@@ -135,6 +133,17 @@ class StudentT(Family):
         return eta[1] + np.exp(eta[2]) * generator.standard_t(np.exp(eta[0]), n)
 
 
+def _logs(z: Array, df: Array) -> tuple[Array, Array]:
+    """w = z^2/df, cut off at `HUGE`, and log(1 + w), not cut off."""
+    w = z * z / df
+    logs = np.log1p(w)
+    beyond = w > HUGE
+    if np.any(beyond):
+        logs = np.where(beyond, 2 * np.log(np.abs(z)) - np.log(df), logs)
+        w = np.minimum(w, HUGE)
+    return w, logs
+
+
 def _constant(a: Array) -> Derivatives:
     """c = lgamma(a) - lgamma(a + 1/2) + log(a)/2, a dc/da and a^2 d2c/da2.
 
@@ -159,9 +168,11 @@ def _constant(a: Array) -> Derivatives:
 
 
 def _log_cdf(z: Array, df: Array) -> Array:
-    """log P(T <= z), by P(T > |z|) = I_x(df/2, 1/2)/2 with x = df/(df + z^2)."""
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        w = z * z / df
+    """log P(T <= z), by P(T > |z|) = I_x(df/2, 1/2)/2 with x = df/(df + z^2); I_x is x^a/(a B(a, 1/2)) for x near 0."""
+    a, half = df / 2, np.array(0.5)
+    with np.errstate(all="ignore"):
+        w, logs = _logs(z, df)
         x = 1 / (1 + w)
-        tail = log_beta_cdf(df / 2, np.array(0.5), x, np.where(np.isinf(w), 1.0, w * x)) - np.log(2)
+        tail = log_beta_cdf(a, half, x, w * x)
+        tail = np.where(w < HUGE, tail, -a * logs - np.log(a) - special.betaln(a, half)) - np.log(2)
         return np.where(z > 0, np.log1p(-np.exp(tail)), tail)
