@@ -57,12 +57,8 @@ class Binomial(ExponentialFamily):
         d = eta[0] - centre[0]
         near = np.abs(d) < 1
         small = np.where(near, d, 0.0)
-        plus = np.where(
-            near, np.log1p(expit(centre[0]) * np.expm1(small)), softplus(eta[0]) - softplus(centre[0])
-        )
-        minus = np.where(
-            near, np.log1p(expit(-centre[0]) * np.expm1(-small)), softplus(-eta[0]) - softplus(-centre[0])
-        )
+        plus = np.where(near, np.log1p(expit(centre[0]) * np.expm1(small)), softplus(eta[0]) - softplus(centre[0]))
+        minus = np.where(near, np.log1p(expit(-centre[0]) * np.expm1(-small)), softplus(-eta[0]) - softplus(-centre[0]))
         nll = central + failures * plus + successes * minus
         return nll, (failures * p - successes * q)[None], ((successes + failures) * p * q)[None, None]
 
@@ -136,11 +132,7 @@ def possible(y: Array) -> NDArray[np.bool_]:
 
 def log_choose_excess(successes: Array, failures: Array) -> Array:
     """-log C(n, y) - [y log(y/n) + (n - y) log(1 - y/n)], what Stirling's formula leaves of it."""
-    return (
-        log_factorial_excess(successes)
-        + log_factorial_excess(failures)
-        - log_factorial_excess(successes + failures)
-    )
+    return log_factorial_excess(successes) + log_factorial_excess(failures) - log_factorial_excess(successes + failures)
 
 
 def _clipped(y: Array) -> tuple[Array, Array, NDArray[np.bool_], NDArray[np.bool_]]:

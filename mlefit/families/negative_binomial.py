@@ -42,31 +42,32 @@ class NegativeBinomial(Family):
     discrete = True
 
     def nll(self, y: Array, eta: Array) -> Array:
-        return self._terms(y, eta)[0]
+        return self._nll(y, eta, *self._of_size(y, eta))
 
     def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
+        shift, of_size = self._of_size(y, eta)
+        return stack(-shift, of_size - digamma_excess_change(np.exp(eta[1]), y))
 
     def hessian(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[2]
 
-    def _terms(self, y: Array, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """nll, size u, and the half deviance of size; and size/(mu + size)."""
-        mu, size = np.exp(eta[0]), np.exp(eta[1])
-        share = expit(eta[1] - eta[0])
-        shift = (y - mu) * share
-        of_size = deviance(size, (y + size) * share, shift)
-        factorials = log_factorial_excess(y) - log_gamma_excess_change(size, y)
-        nll = factorials + deviance(y, (y + size) * expit(eta[0] - eta[1]), -shift) + of_size
-        return nll, shift, of_size, share
+    def _of_size(self, y: Array, eta: Array) -> tuple[Array, Array]:
+        """size u and the half deviance of size."""
+        size, share = np.exp(eta[1]), expit(eta[1] - eta[0])
+        shift = (y - np.exp(eta[0])) * share
+        return shift, deviance(size, (y + size) * share, shift)
+
+    def _nll(self, y: Array, eta: Array, shift: Array, of_size: Array) -> Array:
+        size = np.exp(eta[1])
+        of_count = deviance(y, (y + size) * expit(eta[0] - eta[1]), -shift)
+        return log_factorial_excess(y) - log_gamma_excess_change(size, y) + of_count + of_size
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        size = np.exp(eta[1])
-        nll, shift, of_size, share = self._terms(y, eta)
+        shift, of_size = self._of_size(y, eta)
+        size, share, rest = np.exp(eta[1]), expit(eta[1] - eta[0]), expit(eta[0] - eta[1])
         by_size = of_size - digamma_excess_change(size, y)
-        rest = expit(eta[0] - eta[1])  # mu/(mu + size)
         return (
-            nll,
+            self._nll(y, eta, shift, of_size),
             stack(-shift, by_size),
             symmetric(
                 (y + size) * rest * share,
