@@ -134,7 +134,7 @@ def train_table(
     *,
     watch: Watch | None = None,
     keep: Keep | None = None,
-    every: int = 10,
+    every: int = 5,
     resume: State | None = None,
 ) -> Model:
     """Train and measure; see `training.run` for the arguments.

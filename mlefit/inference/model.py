@@ -19,7 +19,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.inference import container
-from mlefit.inference.encoding import Columns, Encoding
+from mlefit.inference.encoding import Columns, Encoding, Text
 from mlefit.inference.target import Target
 from mlefit.predictors.network import Network
 
@@ -58,6 +58,11 @@ class Scorer(Protocol):
         ...
 
     @property
+    def labelled(self) -> tuple[str, ...]:
+        """Those of them that are read as labels."""
+        ...
+
+    @property
     def parameters_count(self) -> int: ...
     def scores(self, columns: Columns, n: int) -> Scored:
         """Columns of length n to scores.
@@ -81,6 +86,7 @@ class ConstantScorer:
     eta: Array
     kind: ClassVar[str] = "constant"
     features: tuple[str, ...] = ()
+    labelled: tuple[str, ...] = ()
 
     @property
     def parameters_count(self) -> int:
@@ -121,6 +127,10 @@ class NetworkScorer:
     @property
     def features(self) -> tuple[str, ...]:
         return self.encoding.names
+
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.encoding.columns if isinstance(c, Text))
 
     @property
     def parameters_count(self) -> int:
@@ -196,6 +206,11 @@ class Model:
         """The columns it reads."""
         return self.scorer.features
 
+    @property
+    def labelled(self) -> tuple[str, ...]:
+        """Those of them that are read as labels."""
+        return self.scorer.labelled
+
     def to_dict(self) -> dict[str, Any]:
         """The training record, as in the JSON contract."""
         return dict(self.record)
@@ -232,7 +247,7 @@ class Model:
             DataError: a feature is absent.
             UsageError: a level outside (0, 1), or a family without quantiles.
         """
-        from mlefit.learning import predict
+        from mlefit.modelling import predict
 
         return predict(self, data, quantiles, interval)
 
@@ -242,7 +257,7 @@ class Model:
         Raises:
             DataError: a column is absent, or the target's values do not fit.
         """
-        from mlefit.learning import evaluate
+        from mlefit.modelling import evaluate
 
         return evaluate(self, data, weights)
 

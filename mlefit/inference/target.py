@@ -76,10 +76,9 @@ class Target:
             return place.astype(float)
         outside = np.flatnonzero(~family.support.contains(column))
         if outside.size:
-            raise Outside(
+            raise DataError(
                 f"{loss} ({family.name}) needs {family.support}; target {self.name!r} is "
-                f"{column[outside[0]]:g} in row {outside[0] + 1}",
-                int(outside[0]),
+                f"{column[outside[0]]:g} in row {outside[0] + 1}"
             )
         return column
 
@@ -89,14 +88,6 @@ class Target:
     @staticmethod
     def from_dict(record: Mapping[str, Any]) -> Target:
         return Target(str(record["name"]), tuple(map(str, record["levels"])), str(record["trials"]))
-
-
-class Outside(DataError):
-    """A value outside the family's support; `row` lets whoever read it say on which line."""
-
-    def __init__(self, sentence: str, row: int) -> None:
-        super().__init__(sentence)
-        self.row = row
 
 
 def wants_labels(family: Family) -> bool:

@@ -53,7 +53,8 @@ class Settings:
         schedule: how the rate changes: constant or cosine.
         epochs: passes over the training rows; iterations of lbfgs.
         batch_size: rows a step.
-        weight_decay: pull of the weights (not the biases) towards zero; see `Optimizer`.
+        weight_decay: pull of the weights (not the biases) towards zero; see `Optimizer`. By default none for the
+            linear model, and for networks one that fades as rows are added, as a prior's does.
         momentum, nesterov: of sgd.
         validation: share of the rows held out to watch, 0 for none.
         patience: epochs without a better validation NLL before training stops; 0 never stops.
@@ -68,7 +69,7 @@ class Settings:
     schedule: str = "constant"
     epochs: int | None = None
     batch_size: int | None = None
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
     momentum: float = 0.9
     nesterov: bool = True
     validation: float | None = None
@@ -110,9 +111,11 @@ class Settings:
         patience = self.patience if self.patience is not None else max(10, min(epochs // 10, 50))
         rate = self.learning_rate or (0.0 if full else OPTIMIZERS[optimizer].rate)
         precision = self.precision or ("float64" if full else "float32")
+        decay = min(0.5, 50 / max(rows, 1)) if self.hidden and not full else 0.0
         return replace(
             self, optimizer=optimizer, batch_size=batch, epochs=epochs, patience=patience, learning_rate=rate,
             precision="float64" if full else precision,
+            weight_decay=decay if self.weight_decay is None else self.weight_decay,
         )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
@@ -239,7 +242,7 @@ def run(
     *,
     watch: Watch | None = None,
     keep: Keep | None = None,
-    every: int = 10,
+    every: int = 5,
     resume: State | None = None,
 ) -> State:
     """Train until the epochs are used up, the patience is, or Ctrl-C is pressed.
@@ -305,7 +308,7 @@ class _Runner:
     def mini(self, interrupted: threading.Event) -> None:
         state, settings, network = self.state, self.settings, self.network
         optimizer = OPTIMIZERS[settings.optimizer or "adam"](
-            network.theta, network.gradient, settings.weight_decay, network.decayed
+            network.theta, network.gradient, settings.weight_decay or 0.0, network.decayed
         )
         if isinstance(optimizer, SGD):
             optimizer.momentum, optimizer.nesterov = settings.momentum, settings.nesterov and settings.momentum > 0
@@ -377,7 +380,7 @@ class _Runner:
 
     def full(self, interrupted: threading.Event) -> None:
         state, settings, network = self.state, self.settings, self.network
-        decay, epochs = settings.weight_decay, settings.epochs or 1
+        decay, epochs = settings.weight_decay or 0.0, settings.epochs or 1
 
         def function(theta: Array) -> tuple[float, Array]:
             network.theta[:] = theta

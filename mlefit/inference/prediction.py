@@ -1,0 +1,104 @@
+"""What a model says of rows: the parameters of each row's distribution and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.errors import UsageError
+from mlefit.families.base import Family
+from mlefit.inference.encoding import Columns
+from mlefit.inference.evaluation import Evaluation, calibration, measures, probabilities
+from mlefit.inference.learning import Table, response, unseen_notes
+from mlefit.inference.model import Model
+from mlefit.inference.training import mean_nll
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Predicted columns of n rows by name; NaN or None in the rows that miss a feature."""
+
+    columns: Mapping[str, NDArray[Any]]
+    missing: NDArray[np.bool_]
+    unseen: Mapping[str, Mapping[str, int]]
+
+
+def predict_columns(
+    model: Model, columns: Columns, n: int, quantiles: Sequence[float] = (), interval: float | None = None
+) -> Predictions:
+    """The distribution's parameters by name; the most probable class, or the mean; quantiles; a central interval.
+
+    Quantiles are called q0.05 and so on, the ends of an interval lower and upper.
+
+    Raises:
+        UsageError: a level outside (0, 1), or quantiles of a family that has none.
+    """
+    for level in (*quantiles, *(() if interval is None else (interval,))):
+        if not 0 < level < 1:
+            raise UsageError(f"a level lies between 0 and 1, such as 0.95; {level:g} does not")
+    scored = model.scorer.scores(columns, n)
+    family, eta = model.family, scored.eta
+    with np.errstate(all="ignore"):
+        theta = family.inverse(eta)
+        found: dict[str, NDArray[Any]] = dict(zip(family.names, theta, strict=True))
+        if model.target.levels:
+            best = probabilities(family, eta).argmax(axis=0)
+            found["class"] = np.array(model.target.levels, dtype=object)[best]
+        elif "mean" not in found:
+            mean = _mean(family, eta)
+            if mean is not None:
+                found["mean"] = mean
+        for level in quantiles:
+            found[f"q{level:g}"] = _quantile(family, level, eta, n)
+        if interval is not None:
+            found["lower"] = _quantile(family, (1 - interval) / 2, eta, n)
+            found["upper"] = _quantile(family, (1 + interval) / 2, eta, n)
+    if scored.missing.any():
+        for name, values in found.items():
+            empty = None if values.dtype == object else np.nan
+            found[name] = np.where(scored.missing, empty, values)
+    return Predictions(found, scored.missing, scored.unseen)
+
+
+def evaluate_columns(model: Model, table: Table, dropped: int = 0) -> Evaluation:
+    """How the model's distributions fit the outcomes of complete rows.
+
+    Raises:
+        DataError: outcomes that do not fit the model, or a feature of another kind.
+    """
+    family = model.family
+    y = response(model.target, table, family, model.loss)
+    scored = model.scorer.scores(table.features, table.n)
+    weight = table.weight
+    with np.errstate(all="ignore"):
+        return Evaluation(
+            table.n,
+            dropped,
+            float(table.n if weight is None else weight.sum()),
+            mean_nll(family, y, weight, scored.eta),
+            mean_nll(family, y, weight, np.repeat(model.constant[:, None], table.n, axis=1)),
+            measures(family, y, weight, scored.eta),
+            calibration(family, y, weight, scored.eta),
+            bool(model.target.levels),
+            tuple(unseen_notes(scored.unseen, "the rows")),
+        )
+
+
+def _mean(family: Family, eta: Array) -> Array | None:
+    try:
+        return np.asarray(family.mean(eta))
+    except NotImplementedError:
+        return None
+
+
+def _quantile(family: Family, level: float, eta: Array, n: int) -> Array:
+    try:
+        return np.asarray(family.quantile(np.full(n, level), eta))
+    except NotImplementedError:
+        raise UsageError(f"{family.name} has no quantiles; leave --quantile and --interval out") from None

@@ -1,0 +1,430 @@
+"""From a file or a table to models, predictions and evaluations: what the commands and Python share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from mlefit import reading
+from mlefit.errors import DataError, UsageError
+from mlefit.families import losses
+from mlefit.families.base import Family
+from mlefit.inference import checkpoint as checkpoints
+from mlefit.inference.encoding import Codes, Column
+from mlefit.inference.evaluation import Evaluation
+from mlefit.inference.learning import Prepared, Table, finish, prepare
+from mlefit.inference.model import Model
+from mlefit.inference.prediction import evaluate_columns, predict_columns
+from mlefit.inference.target import wants_labels
+from mlefit.inference.training import Settings, State, Watch, run
+
+# A text column chosen by default is left out when it has more labels than this and than half the rows: a name.
+NAMES: Final = 20
+
+# The bundled sample of each loss: file, target, further columns.
+SAMPLES: Final[dict[str, tuple[str, str, str]]] = {
+    "bce": ("breast_cancer", "diagnosis", ""),
+    "cross-entropy": ("iris", "species", ""),
+    "sparse-cross-entropy": ("wine", "cultivar", ""),
+    "mse": ("diabetes", "progression", ""),
+    "gaussian-nll": ("motorcycle", "accel", ""),
+    "mae": ("diabetes", "progression", ""),
+    "poisson": ("solder", "skips", ""),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to train on what; wherever a column is named, an SQL expression will do.
+
+    Attributes:
+        loss: a loss or a family.
+        target: the column to predict.
+        features: the columns to predict it from; None for every other one.
+        weight, trials: columns (or a number of trials).
+        validation: a file of rows to watch, or an SQL condition that marks them; None for a random share.
+    """
+
+    loss: str
+    target: str
+    features: tuple[str, ...] | None = None
+    weight: str | None = None
+    trials: str | None = None
+    validation: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        features = None if self.features is None else list(self.features)
+        return {**self.__dict__, "features": features}
+
+    @staticmethod
+    def from_dict(record: Mapping[str, Any]) -> Plan:
+        features = record["features"]
+        return Plan(**{**record, "features": None if features is None else tuple(features)})
+
+
+def train(
+    data: Any,
+    loss: str = "mse",
+    target: str = "",
+    *,
+    features: Sequence[str] | None = None,
+    weights: str | None = None,
+    trials: str | int | None = None,
+    validation: float | str | None = None,
+    where: str | None = None,
+    missing: reading.Missing = "drop",
+    settings: Settings | None = None,
+    **options: Any,
+) -> Model:
+    """Train a network by maximum likelihood.
+
+    Args:
+        data: a DataFrame, a mapping of columns, or the path of a file.
+        loss: bce, cross-entropy, mse, gaussian-nll, mae, poisson, or a family's name.
+        target: the column to predict.
+        features: the columns to predict it from; every other one by default.
+        weights: a column of row weights.
+        trials: a column or number of trials, for families of successes in trials.
+        validation: a share of the rows, a file, or an SQL condition that marks the rows to watch.
+        where: SQL condition that rows must meet.
+        missing: "drop" rows with missing values, or "error".
+        settings: how to train; or give its attributes as keywords: `hidden=(16,)`, `epochs=50` ...
+
+    Raises:
+        DataError: the data do not fit the loss, or the loss is no longer finite.
+        UsageError: an unknown loss, column or option.
+    """
+    try:
+        chosen = settings or Settings(**options)
+    except TypeError as error:
+        raise UsageError(f"unknown option of training: {error}") from error
+    path = None
+    if isinstance(validation, str):
+        path, validation = validation, None
+    if validation is not None:
+        chosen = replace(chosen, validation=float(validation))
+    if not target:
+        raise UsageError("name the column to predict as target")
+    plan = Plan(
+        loss, target, None if features is None else tuple(features), weights,
+        None if trials is None else str(trials), path,
+    )  # fmt: skip
+    return Run.open(reading.Request(source(data), where=where, missing=missing), plan, chosen).train()
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Training, ready to start.
+
+    Attributes:
+        plan: with its features named.
+        prepared: rows, encoding, constant model and settings.
+        state: where to go on, for a run resumed.
+        notes: sentences for the user.
+        dropped: rows left out for missing values.
+    """
+
+    plan: Plan
+    prepared: Prepared
+    state: State | None
+    notes: tuple[str, ...]
+    dropped: int
+
+    @staticmethod
+    def open(
+        request: reading.Request, plan: Plan, settings: Settings, resume: checkpoints.Checkpoint | None = None
+    ) -> Run:
+        """Read the rows and decide everything before the first step; errors as in `train`.
+
+        A checkpoint brings its own plan and settings, of which only the epochs can be changed.
+        """
+        epochs = settings.epochs
+        if resume is not None:
+            plan, settings = Plan.from_dict(resume.request), resume.settings
+        loss = losses.get(plan.loss)
+        family = loss.get_family()
+        request = replace(request, path=opened(request))
+        plan, notes = _with_features(plan, request, family)
+        table, dropped = read_table(request, plan, family)
+        watched: Table | None = None
+        if plan.validation is not None:
+            table, watched = _apart(table, plan, request, family)
+        if dropped:
+            notes.append(f"{dropped} row{'s' * (dropped > 1)} with a missing value dropped")
+        prepared = prepare(
+            table, loss, settings, target=plan.target, trials=plan.trials or "", validation=watched
+        )
+        levels = prepared.target.levels
+        if len(levels) == 2 and not family.labels:
+            notes.append(f"p is the probability that {plan.target} is {levels[1]} (1), not {levels[0]} (0)")
+        state = None
+        if resume is not None:
+            prepared, state = resume.resumed(prepared, epochs)
+        return Run(plan, prepared, state, (*notes, *prepared.notes), dropped)
+
+    def train(self, watch: Watch | None = None, checkpoint: str | Path | None = None, every: int = 5) -> Model:
+        """Train to the end; every so many epochs the state goes to `checkpoint`.
+
+        Raises:
+            DataError: the loss is no longer finite, or the checkpoint cannot be written.
+        """
+
+        def keep(state: State) -> None:
+            assert checkpoint is not None
+            checkpoints.save(checkpoint, state, self.prepared, self.plan.to_dict())
+
+        state = run(
+            self.prepared.problem, self.prepared.settings, watch=watch, keep=keep if checkpoint else None,
+            every=every, resume=self.state,
+        )  # fmt: skip
+        model = finish(self.prepared, state)
+        return replace(model, record={**model.record, "dropped": self.dropped}, notes=self.notes)
+
+
+def opened(request: reading.Request) -> reading.Source:
+    """The request's source, opened once."""
+    if isinstance(request.path, reading.Source):
+        return request.path
+    return reading.open_source(
+        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+    )
+
+
+def source(data: Any) -> str | reading.Source:
+    """A path as it is, a table in memory as a source."""
+    if isinstance(data, str) or hasattr(data, "__fspath__"):
+        return str(data)
+    return reading.from_frame(data)
+
+
+def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Table, int]:
+    """The complete rows of a plan's columns, and how many others there were.
+
+    Raises:
+        DataError: text where numbers are needed, a value outside the family's support; the line is named.
+        UsageError: an unknown column.
+    """
+    kinds = reading.columns(request.path)
+    labelled = wants_labels(family)
+    if not labelled and kinds.get(plan.target) in ("text", "date"):
+        raise DataError(
+            f"target {plan.target!r} is text, and {plan.loss} needs numbers; for labels use --loss bce (two of them) "
+            "or cross-entropy (several)"
+        )
+    numeric, labels = roles(plan.features or (), kinds)
+    (labels if labelled else numeric)["y"] = plan.target
+    if plan.weight is not None:
+        numeric["weight"] = plan.weight
+    if len(family.columns) > 1:
+        if plan.trials is None:
+            raise UsageError(f"{family.name} needs --trials: a column or a number")
+        numeric["trials"] = plan.trials
+    elif plan.trials is not None:
+        raise UsageError(f"{family.name} takes no trials; leave --trials out")
+    wanted = replace(request, numeric=numeric, labels=labels)
+    found = reading.read(wanted)
+    y: Column = columns_of(found, ("y",))[0] if labelled else found.numeric["y"]
+    if not isinstance(y, Codes):
+        outside = np.flatnonzero(~family.support.contains(y)) if len(family.columns) == 1 else np.zeros(0, int)
+        if outside.size:
+            place = reading.locate(wanted, "y", int(outside[0]))
+            raise DataError(
+                f"{place.value!r} in target {plan.target!r} on {place} does not fit {plan.loss} ({family.name}), which "
+                f"needs {family.support}"
+            )
+    weight = found.numeric.get("weight")
+    if weight is not None and (weight < 0).any():
+        place = reading.locate(wanted, "weight", int(np.flatnonzero(weight < 0)[0]))
+        raise DataError(f"the weight {place.value} in column {plan.weight!r} on {place} is negative")
+    names = plan.features or ()
+    features = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
+    return Table(features, y, weight, found.numeric.get("trials")), found.dropped
+
+
+def roles(features: Sequence[str], kinds: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Roles x0, x1 ... of the features: numeric ones and labels. An expression is taken for a number."""
+    numeric, labels = {}, {}
+    for i, name in enumerate(features):
+        (labels if kinds.get(name) in ("text", "date") else numeric)[f"x{i}"] = name
+    return numeric, labels
+
+
+def columns_of(table: reading.Table, names: Sequence[str]) -> list[Column]:
+    """The columns of these roles as the encoding takes them."""
+    return [
+        table.numeric[name] if name in table.numeric else Codes(table.labels[name].codes, table.labels[name].levels)
+        for name in names
+    ]
+
+
+def _with_features(plan: Plan, request: reading.Request, family: Family) -> tuple[Plan, list[str]]:
+    """The plan with its features named, and what to say about the choice."""
+    kinds = reading.columns(request.path)
+    if not plan.target:
+        raise UsageError(f"name the column to predict with --target; there are {', '.join(kinds)}")
+    if plan.features is not None:
+        if plan.target in plan.features:
+            raise UsageError(f"{plan.target!r} is the target; it cannot be a feature too")
+        return replace(plan, features=tuple(dict.fromkeys(plan.features))), []
+    taken = {plan.target, plan.weight, plan.trials}
+    chosen, left = [], []
+    for name, kind in kinds.items():
+        if name in taken:
+            continue
+        if kind == "date":
+            left.append(f"{name} (a date)")
+        elif kind == "text" and (count := _labels(request, name)) is not None:
+            left.append(f"{name} ({count} different labels)")
+        else:
+            chosen.append(name)
+    notes = [f"features: {', '.join(chosen) or 'none'}"]
+    if left:
+        notes.append(f"not used as features unless named by --features: {', '.join(left)}")
+    return replace(plan, features=tuple(chosen)), notes
+
+
+def _labels(request: reading.Request, name: str) -> int | None:
+    """The number of labels of a column that looks like a name or an identifier; None for any other."""
+    found = reading.read(replace(request, labels={"x": name}, missing="keep"))
+    levels = len(found.labels["x"].levels)
+    return levels if levels > max(NAMES, found.n / 2) else None
+
+
+def _apart(table: Table, plan: Plan, request: reading.Request, family: Family) -> tuple[Table, Table]:
+    """Training rows and rows to watch: from a file, or those that meet a condition."""
+    assert plan.validation is not None
+    if Path(plan.validation).is_file() or Path(plan.validation).suffix in (".csv", ".tsv", ".parquet", ".jsonl"):
+        other = replace(
+            request,
+            path=reading.open_source(
+                plan.validation, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+            ),
+        )
+        return table, read_table(other, plan, family)[0]
+    mark = replace(plan, features=(*(plan.features or ()), f"coalesce(({plan.validation}), false)"))
+    both, _ = read_table(request, mark, family)
+    *names, last = both.features
+    held = both.features[last]
+    assert not isinstance(held, Codes)
+    table = replace(both, features={name: both.features[name] for name in names})
+    if held.all() or not held.any():
+        raise DataError(
+            f"{'every' if held.all() else 'no'} row meets the condition --validation {plan.validation!r}, so there is "
+            f"nothing to {'train on' if held.all() else 'validate on'}"
+        )
+    return table.take(held == 0), table.take(held != 0)
+
+
+# -- using a model --------------------------------------------------------------------------------------------
+
+
+def feature_request(model: Model, request: reading.Request) -> reading.Request:
+    """The request that reads a model's features from another source.
+
+    Raises:
+        DataError: a feature is not there.
+    """
+    path = opened(request)
+    kinds = reading.columns(path)
+    learnt = {name: "text" for name in model.labelled}
+    numeric, labels = roles(model.features, learnt)
+    wanted = replace(request, path=path, numeric=numeric, labels=labels)
+    absent = [name for name in model.features if name not in kinds]
+    if absent:
+        try:
+            for name in absent:
+                next(reading.read_chunks(replace(wanted, numeric={"x": name}, labels={}, missing="keep")), None)
+        except UsageError:
+            names = ", ".join(absent)
+            raise DataError(
+                f"{path.name} lacks the model's feature{'s' * (len(absent) > 1)} {names}; its columns are "
+                f"{', '.join(kinds)}"
+            ) from None
+    return wanted
+
+
+def predictions(
+    model: Model,
+    request: reading.Request,
+    *,
+    quantiles: Sequence[float] = (),
+    interval: float | None = None,
+    keep: bool = True,
+    unseen: Callable[[Mapping[str, Mapping[str, int]], int], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Predictions of every row, chunk by chunk in bounded memory; see `prediction.predict_columns`.
+
+    Args:
+        model: what predicts.
+        request: the rows; missing features leave a row's predictions empty.
+        quantiles, interval: what else to predict.
+        keep: whether the input's columns come first, as text.
+        unseen: told of every chunk's unseen levels and rows without a prediction.
+    """
+    wanted = replace(feature_request(model, request), missing="keep")
+    names = [c.name for c in opened(request).columns] if keep else []
+    wanted = replace(wanted, texts={f"t{i}": name for i, name in enumerate(names)})
+    if not (wanted.numeric or wanted.labels or wanted.texts):  # a constant model still needs its rows counted
+        first = opened(request).columns[0].name
+        wanted = replace(wanted, texts={"t": first})
+    roles_ = [f"x{i}" for i in range(len(model.features))]
+    for part in reading.read_chunks(wanted):
+        if not part.n:
+            continue
+        columns = dict(zip(model.features, columns_of(part, roles_), strict=True))
+        found = predict_columns(model, columns, part.n, quantiles, interval)
+        if unseen is not None:
+            unseen(found.unseen, int(found.missing.sum()))
+        kept = {name: part.texts[f"t{i}"] for i, name in enumerate(names)}
+        yield {**kept, **{_free(name, kept): values for name, values in found.columns.items()}}
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """A prediction whose name the input has already is called `name_predicted`."""
+    while name in taken:
+        name += "_predicted"
+    return name
+
+
+def predict(model: Model, data: Any, quantiles: Sequence[float] = (), interval: float | None = None) -> Any:
+    """Predictions as a DataFrame, a row a row; see `Model.predict`."""
+    import pandas as pd
+
+    parts = [pd.DataFrame(p) for p in predictions(
+        model, reading.Request(source(data)), quantiles=quantiles, interval=interval, keep=False)]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def evaluate(model: Model, data: Any, weights: str | None = None, **options: Any) -> Evaluation:
+    """An evaluation on data in memory or a file; see `Model.evaluate`."""
+    return evaluate_request(model, reading.Request(source(data), **options), weights)
+
+
+def evaluate_request(model: Model, request: reading.Request, weights: str | None = None) -> Evaluation:
+    """How a model predicts the rows of a source, which have the target too.
+
+    Raises:
+        DataError: a column is absent, or the target's values do not fit.
+    """
+    wanted = feature_request(model, request)
+    plan = Plan(model.loss, model.target.name, model.features, weights, model.target.trials or None)
+    kinds = reading.columns(wanted.path)
+    if model.target.name not in kinds and model.target.name.isidentifier():
+        raise DataError(
+            f"{opened(wanted).name} lacks the target {model.target.name!r}; its columns are {', '.join(kinds)}"
+        )
+    numeric, labels = dict(wanted.numeric), dict(wanted.labels)
+    (labels if model.target.levels else numeric)["y"] = model.target.name
+    if plan.weight:
+        numeric["weight"] = plan.weight
+    if plan.trials:
+        numeric["trials"] = plan.trials
+    found = reading.read(replace(wanted, numeric=numeric, labels=labels))
+    names = [f"x{i}" for i in range(len(model.features))]
+    columns = dict(zip(model.features, columns_of(found, names), strict=True))
+    table = Table(columns, columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials"))
+    return evaluate_columns(model, table, found.dropped)
