@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlefit.errors import DataError, MlefitError, UsageError
     from mlefit.families.base import ExponentialFamily, Family, Parameter
     from mlefit.families.registry import register
+    from mlefit.samples import sample_data
 
 __version__: Final = "0.1.0"
 
@@ -23,10 +24,12 @@ _HOME: Final = {
     "Parameter": "mlefit.families.base",
     "UsageError": "mlefit.errors",
     "register": "mlefit.families.registry",
+    "sample_data": "mlefit.samples",
 }
 
 __all__ = [
     "DataError", "ExponentialFamily", "Family", "MlefitError", "Parameter", "UsageError", "register",
+    "sample_data",
 ]  # fmt: skip
 
 

@@ -90,7 +90,7 @@ def _example(example: Mapping[str, Any], name: str, symbols: Mapping[str, str]) 
     columns = [key for key in rows[0] if key != "gradient"]
     table = plain_table()
     for key in columns:
-        table.add_column(key, justify="right")
+        table.add_column(key, justify="right", no_wrap=True)
     for title in _slopes(list(sums["gradient"])):
         table.add_column(Text(title), justify="right", overflow="fold")
     for row in rows:
@@ -119,7 +119,7 @@ def _slopes(parameters: list[str]) -> list[str]:
     if len(parameters) == 1:
         return ["∂nll/∂η"]
     if parameters[0].startswith("p["):
-        return [f"∂η{harmless(name[1:])}" for name in parameters]
+        return [f"∂nll/∂η\n{harmless(name[2:-1])}" for name in parameters]
     return [f"∂nll/∂η{'₁₂₃₄₅₆₇₈₉'[i]}" for i in range(len(parameters))]
 
 

@@ -1,0 +1,150 @@
+"""The page that explains one family or loss: its text, what the family declares, and a worked example.
+
+Texts are `families/NAME.toml` and `losses/NAME.toml` beside this file. Formulas are in Unicode, with the symbols that
+the text gives the parameters; prose is reflowed. A family without a text, such as a plugin's, gets a page from what
+it declares.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, Final
+
+from mlefit.errors import UsageError
+from mlefit.explain.example import work
+from mlefit.families import registry
+from mlefit.families.base import Family
+
+HERE: Final = Path(__file__).parent
+LINKS: Final = {
+    "identity": "{0} = {1}",
+    "log": "{0} = exp({1})",
+    "logit": "{0} = 1/(1 + exp(−{1}))",
+}
+PROSE: Final = ("use", "closed_form", "dropped", "constant_model", "why")
+SOFTMAX: Final = "pⱼ = exp(ηⱼ)/Σₖ exp(ηₖ)"
+SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def explain(name: str) -> dict[str, Any]:
+    """The page of a family or loss as plain values, ready for JSON; keys in reading order.
+
+    Raises:
+        UsageError: neither a family nor a loss; the nearest name is suggested.
+    """
+    key = registry.canonical(name)
+    for loss, page in losses().items():
+        if key == loss or key in page["aliases"]:
+            return _loss_page(loss, page)
+    try:
+        family = registry.get(key)
+    except UsageError:
+        aliases = [registry.canonical(a) for family in registry.every() for a in family.aliases]
+        near = get_close_matches(key, [*losses(), *registry.names(), *aliases], 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(losses())} or one of `mlefit families`"
+        raise UsageError(f"there is no family or loss called {name!r}; {hint}") from None
+    return _family_page(family)
+
+
+@cache
+def losses() -> Mapping[str, Mapping[str, Any]]:
+    """The texts of the losses that are not families' names, by name."""
+    return {path.stem: _read(path) for path in sorted((HERE / "losses").glob("*.toml"))}
+
+
+def text(family: str) -> Mapping[str, Any] | None:
+    """The text of a built-in family, None where there is none."""
+    path = HERE / "families" / f"{family}.toml"
+    return _read(path) if family in registry.BUILT_IN and path.is_file() else None
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """A text with its formulas' outer newlines off and its prose on one line."""
+    page = tomllib.loads(path.read_text(encoding="utf-8"))
+    for key, value in page.items():
+        if key in PROSE or (key == "loss" and "family" not in page):
+            page[key] = " ".join(value.split())
+        elif isinstance(value, str):
+            page[key] = value.strip("\n")
+        elif isinstance(value, list):
+            page[key] = [item.strip("\n") for item in value]
+    if "likelihood" in page.get("example", {}):
+        page["example"]["likelihood"] = page["example"]["likelihood"].strip("\n")
+    return page
+
+
+def _parameters(family: Family, symbols: Mapping[str, str]) -> list[dict[str, str]]:
+    """Every parameter with its symbol, its link and how it comes from its score."""
+    found = []
+    for i, p in enumerate(family.parameters):
+        symbol, score = symbols.get(p.name, p.name), "η"
+        if len(family.parameters) > 1:
+            score += str(i + 1).translate(SUBSCRIPTS)
+        link, how = p.link.name, LINKS.get(p.link.name, p.link.name + "({0}) = {1}").format(symbol, score)
+        if family.labels:
+            link, how = "softmax", SOFTMAX
+        found.append({"name": p.name, "symbol": symbol, "meaning": p.meaning, "link": link, "from_score": how})
+    return found
+
+
+def _family_page(family: Family) -> dict[str, Any]:
+    page = text(family.name)
+    if page is None:
+        return _declared(family)
+    formulas = ("where", "density", "log_likelihood", "nll", "score", "gradient")
+    return {
+        "name": family.name,
+        "kind": "family",
+        "summary": family.summary,
+        "aliases": list(family.aliases),
+        "losses": list(family.losses),
+        "use": page["use"],
+        "parameters": _parameters(family, page["symbols"]),
+        "support": "labels" if family.labels else str(family.support),
+        **{key: page[key] for key in formulas if key in page},
+        **{key: page[key] for key in ("closed_form", "loss", "dropped", "source")},
+        "example": work(family, family.name, page["example"]),
+    }
+
+
+def _loss_page(name: str, page: Mapping[str, Any]) -> dict[str, Any]:
+    family = registry.get(page["family"])
+    formulas = ("likelihood", "nll", "total", "loss")
+    return {
+        "name": name,
+        "kind": "loss",
+        "summary": page["title"],
+        "aliases": page["aliases"],
+        "family": f"{family.name}: {family.summary}",
+        "use": page["use"],
+        "parameters": _parameters(family, page["symbols"]),
+        **{key: page[key] for key in formulas if key in page},
+        **{key: page[key] for key in ("dropped", "gradient", "why", "constant_model", "source")},
+        "example": work(family, name, page["example"]),
+    }
+
+
+def _declared(family: Family) -> dict[str, Any]:
+    """The page of a family that brings no text."""
+    kind = type(family)
+    written = kind.gradient is not Family.gradient or kind.derivatives is not Family.derivatives
+    how = "written by the family" if written else "by central differences of its nll"
+    said = " ".join(cleandoc(kind.__doc__).split()) if kind.__doc__ and kind.__doc__ != Family.__doc__ else ""
+    return {
+        "name": family.name,
+        "kind": "family",
+        "summary": family.summary,
+        "aliases": list(family.aliases),
+        "losses": list(family.losses),
+        "use": said,
+        "parameters": _parameters(family, {}),
+        "support": str(family.support),
+        "score": [f"the gradient of its nll, {how}"],
+        "closed_form": "None declared: Newton's method on the scores.",
+        "loss": f"A network trained with --loss {family.name} minimises this family's NLL.",
+    }
