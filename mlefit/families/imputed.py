@@ -100,8 +100,8 @@ def starts(
             again = np.where(np.isfinite(again).all(axis=0), again, best)
             moved = np.max(np.abs(again - best) / np.maximum(1.0, np.abs(best)), initial=0.0)
             best = again
-            if moved < 1e-3:
-                break
+            if moved < 1e-2:
+                return [best, *(eta for eta in found[1:] if np.isfinite(eta).all())]
         return [best, *(eta for eta in found if np.isfinite(eta).all())]
 
 
