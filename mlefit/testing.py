@@ -414,7 +414,7 @@ def _check_sample(case: _Case) -> None:
 def _check_start(case: _Case) -> None:
     """Starts are finite, one gives every row a likelihood; they respect weights and treat groups apart."""
     family, y, n = case.family, case.y, case.n
-    rows = Sample.of(y)
+    rows, served = Sample.of(y), False
     with np.errstate(all="ignore"):
         starts = [family.start(rows), *family.starts(rows)]
         for eta in starts:
@@ -422,12 +422,8 @@ def _check_start(case: _Case) -> None:
             assert np.isfinite(eta).all(), f"{family.name}: start is {np.ravel(eta)}"
             nll = np.broadcast_to(family.nll(y, eta), (n,))
             bad = ~np.isfinite(nll)
-            if not bad.any():
-                break
-        else:
-            raise AssertionError(
-                f"{family.name}: nll is finite at no start; it is {nll[bad][0]} at {_at(family, case, eta, bad)}"
-            )
+            served = served or not bad.any()
+        assert served, f"{family.name}: nll is finite at no start; it is {nll[bad][0]} at {_at(family, case, eta, bad)}"
         weighted = family.start(Sample.of(y, 3 * np.ones(n)))
         repeated = family.start(Sample.of(np.repeat(y, 3, axis=-1)))
         _close(family, "start with weights of 3 beside every row three times", weighted, repeated, 1e-7, 1e-7)
