@@ -19,6 +19,11 @@ from mlefit.reading.source import File, Source, first_sentence, quoted
 from mlefit.reading.table import ColumnKind, Request
 
 MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")
+_BOOLEANS: Final = {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
+_WORDS_SQL: Final = "[" + ", ".join(f"'{word}'" for word in (*MISSING, *_BOOLEANS)) + "]"
+_MEANINGS_SQL: Final = (
+    "[" + ", ".join(["'nan'::DOUBLE"] * len(MISSING) + [str(value) for value in _BOOLEANS.values()]) + "]"
+)
 _MISSING_SQL: Final = "(" + ", ".join(f"'{word}'" for word in MISSING) + ")"
 # Rows that decide, at first, what a column of text holds.
 SAMPLE: Final = 20_000
@@ -63,7 +68,8 @@ class Operand:
             return self.sql
         if self.type in ("DOUBLE", "FLOAT"):
             whole = f"{self.sql} = trunc({self.sql}) AND abs({self.sql}) < 1e15"
-            return f"CASE WHEN {whole} THEN CAST(CAST({self.sql} AS BIGINT) AS VARCHAR) ELSE CAST({self.sql} AS VARCHAR) END"
+            integer = f"CAST(CAST({self.sql} AS BIGINT) AS VARCHAR)"
+            return f"CASE WHEN {whole} THEN {integer} ELSE CAST({self.sql} AS VARCHAR) END"
         return f"CAST({self.sql} AS VARCHAR)"
 
     @property
@@ -71,12 +77,9 @@ class Operand:
         """SQL for the value as DOUBLE: NaN where missing, infinite where it is no finite number."""
         if self.kind == "number" or self.kind == "boolean":
             return f"coalesce(CAST({self.sql} AS DOUBLE), 'nan'::DOUBLE)"
-        return (
-            f"coalesce(TRY_CAST({self.raw} AS DOUBLE), CASE WHEN {self.raw} IS NULL"
-            f" OR trim({self.raw}) IN {_MISSING_SQL} THEN 'nan'::DOUBLE"
-            f" WHEN lower(trim({self.raw})) = 'true' THEN 1 WHEN lower(trim({self.raw})) = 'false' THEN 0"
-            " ELSE 'inf'::DOUBLE END)"
-        )
+        # One look-up, since DuckDB computes what an expression repeats for every row, even those that cast.
+        word = f"list_position({_WORDS_SQL}, trim(coalesce({self.raw}, '')))"
+        return f"coalesce(TRY_CAST({self.raw} AS DOUBLE), list_extract({_MEANINGS_SQL}, {word}), 'inf'::DOUBLE)"
 
     @property
     def missing(self) -> str:
@@ -192,8 +195,8 @@ def make(source: Source, request: Request) -> Plan:
     if request.where is not None:
         found = parsed.get(request.where)
         condition = "(" + (found.sql if found else quoted(internal(names.index(request.where)))) + ")"
-    # Text that is carried along has to keep those words.
-    nulled = source.kind == "csv" and not request.texts
+    # Numbers look those words up only where nothing else fits, and text that is carried along has to keep them.
+    nulled = source.kind == "csv" and bool(request.labels or parsed) and not request.texts
     draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()), nulled)
     operands = {text: _operand(source, text, parsed.get(text), draft, types) for text in wanted}
     if condition is not None:
@@ -258,7 +261,8 @@ def _blame_text_column(source: Source, found: expression.Expression, types: Mapp
                 place = source.place(file, int(row))
                 share = "is text" if not finite else "is not a number everywhere"
                 raise DataError(
-                    f"{found.text!r} cannot be computed: column {column.name!r} {share} ({place} holds {str(text)[:60]!r})."
+                    f"{found.text!r} cannot be computed: "
+                    f"column {column.name!r} {share} ({place} holds {str(text)[:60]!r})."
                 )
 
 

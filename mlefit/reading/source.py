@@ -150,7 +150,12 @@ class Source:
     def broken(self, error: Exception) -> DataError:
         """The sentence for a file that the reader could not get through: what is wrong on which line."""
         found = self._diagnosis() if self.kind == "csv" else None
-        return DataError(found or f"{_capital(self.name)} cannot be read: {first_sentence(error)}")
+        if found is None and "state machine" in str(error):
+            found = f"{_capital(self.name)} mixes different line ends, or has a stray quote; make its line ends alike."
+        gist = first_sentence(error)
+        for file in self.files:
+            gist = gist.replace(f' in file "{file.path}"', "").replace(file.path, file.name)
+        return DataError(found or f"{_capital(self.name)} cannot be read: {gist}")
 
     def _diagnosis(self) -> str | None:
         assert self.dialect is not None
@@ -194,7 +199,8 @@ def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[s
     return (
         f"read_csv({paths}, auto_detect=false, header={str(dialect.header).lower()}, skip={dialect.skip}, "
         f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, "
-        f"compression={literal(compression)}, buffer_size=8388608, nullstr=[{', '.join(map(literal, nulls or ('',)))}], columns={{{types}}})"
+        f"compression={literal(compression)}, nullstr=[{', '.join(map(literal, nulls or ('',)))}], "
+        f"buffer_size=8388608, columns={{{types}}})"
     )
 
 
@@ -271,6 +277,9 @@ def _open(
         files = tuple(replace(file, compression=_compression(head)) for file, head in zip(files, heads, strict=True))
         for file, head in zip(files, heads, strict=True):
             _refuse_foreign(file, head)
+        if any(_compression(head) == "none" and _mixes_line_ends(head) for head in heads):
+            pairs = [_rewritten(file, head, "utf-8", None) for file, head in zip(files, heads, strict=True)]
+            files, kept = tuple(p[0] for p in pairs), [p[1] for p in pairs]
     stem = re.sub(r"\.(gz|zst|zstd)$", "", files[0].name.lower())
     if stem.endswith((".jsonl", ".ndjson", ".json")) or _looks_like_json(files[0], stem):
         return _typed("json", files, kept)
@@ -394,18 +403,25 @@ def _needs_rewriting(encoding: str) -> bool:
         raise UsageError(f"There is no encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16.") from None
 
 
-def _rewritten(file: File, head: bytes, encoding: str) -> tuple[File, object]:
-    """A temporary UTF-8 copy."""
+def _mixes_line_ends(head: bytes) -> bool:
+    """Whether the reader, which wants one kind, would stop."""
+    windows, any_feed, any_return = head.count(b"\r\n"), head.count(b"\n"), head.count(b"\r")
+    return (0 < windows < any_feed) or (any_return > windows and any_feed > 0)
+
+
+def _rewritten(file: File, head: bytes, encoding: str, newline: str | None = "") -> tuple[File, object]:
+    """A temporary UTF-8 copy; with `newline` None, every line end becomes the same."""
     if _compression(head) == "zstd":
         raise DataError(f"{_capital(file.name)} is zstd in {encoding}; unpack it first.")
     path, handle = _temporary()
+    errors = "strict" if newline == "" else "surrogateescape"  # what is no UTF-8 is for the reader to find
     line = 1
     try:
         with (
             _unpacked(file.path, _compression(head)) as raw,
-            open(path, "w", encoding="utf-8", newline="") as out,
+            open(path, "w", encoding="utf-8", errors=errors, newline="") as out,
         ):
-            text = io.TextIOWrapper(raw, encoding=encoding, newline="")
+            text = io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=newline)
             while block := text.read(1 << 20):
                 out.write(block)
                 line += block.count("\n")
