@@ -98,6 +98,9 @@ class Censored(Wrapped):
         return np.where(np.isfinite(middle), middle, 0.0)
 
     def starts(self, rows: Rows) -> list[Array]:
+        if self.irregular:
+            names = " and ".join(sorted(self.irregular))
+            raise UsageError(f"{self.name}'s {names} cannot be estimated from censored values; hold it with --fix")
         exact, left, right = self.ends(rows.y)
         return imputed.starts(self.base, rows, exact, left, np.where(exact, rows.y[0], right), rows.y[2:])
 

@@ -201,7 +201,13 @@ def _explain(
         else:
             remedy = "no standard error exists (see --interval profile)"
             said.append(f"{name} = {value:g} lies on the boundary{what}: {remedy}")
-    if not problem and not positive:
+    if not problem and family.truncated and not (positive and arrived):
+        problem = (
+            f"under truncation the likelihood of {family.name} keeps rising as its parameters run off: what was seen "
+            "of the distribution does not tell where its middle lies, so no maximum-likelihood estimate exists"
+        )
+        said.append(problem)
+    elif not problem and not positive:
         problem = (
             "the observed information is not positive definite: the likelihood is flat along a ridge, "
             "so the parameters are not identified by these data"
