@@ -43,7 +43,8 @@ class GeneralizedPareto(Family):
         w = xi * z
         rest = 1 / (1 + w)
         value, first, second = log_ratio(w)
-        reduced, d, dd = z * value, z * z * first, z**3 * second
+        square = z * z
+        reduced, d, dd = z * value, square * first, square * z * second
         nll = np.where((w > -1) & (xi > -1), eta[0] + (1 + xi) * reduced, np.inf)
         part = z * rest
         bend = (1 + xi) * part * rest

@@ -71,19 +71,20 @@ class GEV(Family):
         w = xi * z
         rest = 1 / (1 + w)
         value, first, second = log_ratio(w)
-        reduced, d, dd = z * value, z * z * first, z**3 * second  # l and its derivatives with respect to xi
+        square = z * z
+        reduced, d, dd = z * value, square * first, square * z * second  # l and its derivatives with respect to xi
         rate = np.exp(-reduced)
         nll = np.where((w > -1) & (xi > -1), eta[1] + (1 + xi) * reduced + rate, np.inf)
         slope = 1 + xi - rate  # d nll / d l
         loc, scale = -rest * inverse, -z * rest  # dl / d loc and dl / d log(scale)
-        square = slope * rest * rest
+        bend = slope * rest * rest
         gradient = stack(slope * loc, 1 + slope * scale, reduced + slope * d)
         hessian = symmetric(
-            rate * loc * loc - xi * square * inverse**2,
-            rate * loc * scale + square * inverse,
-            rate * scale * scale + square * z,
-            (1 + rate * d) * loc + square * z * inverse,
-            (1 + rate * d) * scale + square * z * z,
+            rate * loc * loc - xi * bend * inverse**2,
+            rate * loc * scale + bend * inverse,
+            rate * scale * scale + bend * z,
+            (1 + rate * d) * loc + bend * z * inverse,
+            (1 + rate * d) * scale + bend * square,
             (2 + rate * d) * d + slope * dd,
         )
         return nll, gradient, hessian

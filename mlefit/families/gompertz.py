@@ -103,7 +103,9 @@ class Gompertz(Family):
     def mean(self, eta: Array) -> Array:
         from mlefit.families.quadrature import exponential_mean
 
-        return np.where(eta[0] < 0, np.inf, exponential_mean(lambda x: self._outward(x, eta)))
+        with np.errstate(invalid="ignore"):
+            mean = exponential_mean(lambda x: self._outward(x, eta))
+        return np.where(eta[0] < 0, np.inf, mean)
 
     def variance(self, eta: Array) -> Array:
         from mlefit.families.quadrature import exponential_mean

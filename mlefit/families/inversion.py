@@ -12,6 +12,8 @@ from mlefit.families.links import Array
 
 ITERATIONS: Final = 100
 DOUBLINGS: Final = 1100
+CLOSE: Final = 1e-9  # of the logarithm of the smaller tail
+ROUNDING: Final = 4e-16
 
 
 def bisect(function: Callable[[Array], Array], low: Array, high: Array, steps: int = 50) -> Array:
@@ -54,10 +56,16 @@ def invert_positive(family: Family, q: Array, eta: Array, middle: Array) -> Arra
 
 
 def _excess(family: Family, q: Array, eta: Array, y: Array) -> Array:
-    """An increasing function of y that is zero at the quantile: the log of the smaller tail against its target."""
-    lower = family.log_cdf(y, eta) - np.log(q)
-    upper = np.log1p(-q) - family.log_sf(y, eta)
-    return np.where(q < 0.5, lower, upper)
+    """An increasing function of y that is zero at the quantile."""
+    return _tail(family, q, eta, y)[0]
+
+
+def _tail(family: Family, q: Array, eta: Array, y: Array) -> tuple[Array, Array]:
+    """The log of the smaller tail against its target, signed so that it increases in y; and that log."""
+    low = q < 0.5
+    lower = family.log_cdf(y, eta) if low.any() else np.zeros(())
+    upper = np.zeros(()) if low.all() else family.log_sf(y, eta)
+    return np.where(low, lower - np.log(q), np.log1p(-q) - upper), np.where(low, lower, upper)
 
 
 def _solve(
@@ -78,14 +86,13 @@ def _solve(
     with np.errstate(all="ignore"):
         for _ in range(ITERATIONS):
             y = outward(x)
-            excess = _excess(family, q, eta, y)
+            excess, tail = _tail(family, q, eta, y)
             low, high = np.where(excess < 0, x, low), np.where(excess > 0, x, high)
-            tail = np.where(q < 0.5, family.log_cdf(y, eta), family.log_sf(y, eta))
-            step = excess * np.exp(tail + family.nll(y, eta) - log_slope(x))
-            moved = x - step
-            moved = np.where((moved > low) & (moved < high), moved, (low + high) / 2)
-            settled = (excess == 0) | (np.abs(moved - x) <= 4e-16 * np.abs(x)) | ~(high > low)
-            x = np.where(excess == 0, x, moved)
-            if settled.all():
+            moved = x - excess * np.exp(tail + family.nll(y, eta) - log_slope(x))
+            # Convergence is quadratic: after a step from so near nothing is left to gain.
+            settled = (np.abs(excess) < CLOSE) & (moved >= low) & (moved <= high)
+            newton = settled | ((moved > low) & (moved < high))
+            x = np.where(excess == 0, x, np.where(newton, moved, (low + high) / 2))
+            if (settled | (high - low <= ROUNDING * np.abs(x))).all():
                 break
     return outward(x)

@@ -25,8 +25,13 @@ def ratio(x: Array) -> Array:
 
 def deficit(x: Array, r: Array) -> Array:
     """1 - x R(x), given r = `ratio(x)`; -R'(x)."""
-    square = 1 / np.maximum(x, LARGE) ** 2
-    series = np.ones_like(square)
-    for k in range(TERMS, 0, -1):
-        series = 1 - (2 * k + 1) * square * series
-    return np.asarray(np.where(np.asarray(x) > LARGE, square * series, 1 - x * r))
+    x, r = np.broadcast_arrays(x, r)
+    result = 1 - x * r
+    large = x > LARGE
+    if large.any():
+        square = 1 / x[large] ** 2
+        series = np.ones_like(square)
+        for k in range(TERMS, 0, -1):
+            series = 1 - (2 * k + 1) * square * series
+        result[large] = square * series
+    return result

@@ -65,8 +65,8 @@ class SkewNormal(Family):
         x = shape * z
         mills = ratio(-x)
         pull = 1 / mills  # phi(x) / Phi(x)
-        # pull + x: where x is large and negative the two nearly cancel.
-        bend = pull * np.where(x < -LARGE, deficit(-x, mills) * pull, pull + x)
+        # pull + x is deficit(-x) * pull; R(-x), hence the deficit, overflows where pull is nothing.
+        bend = pull * np.where(x > LARGE, x, deficit(-x, mills) * pull)
         slope = z - shape * pull
         curve = 1 + shape * shape * bend
         cross = x * bend - pull
