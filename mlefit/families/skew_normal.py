@@ -42,8 +42,8 @@ class SkewNormal(Family):
             "shape",
             identity,
             "alpha: above 0 leans right, 0 is normal",
-            limit="half-normal above loc",
-            limit_below="half-normal below loc",
+            limit="half-normal",
+            limit_below="mirrored half-normal",
         ),
     )
     support = real
