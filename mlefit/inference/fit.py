@@ -400,6 +400,8 @@ def _best(
     start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
     solution = newton(target, start, which=which, held=held, step=step)
+    if not np.isfinite(solution.sums.value).all() and _make_feasible(target, start, which, held, solution):
+        solution = newton(target, start, which=which, held=held, step=step)
     if len(candidates) == 1:
         return solution
     values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
@@ -407,6 +409,34 @@ def _best(
     sums = solution.sums
     chosen = type(sums)(sums.value[pick], sums.gradient[pick], sums.hessian[pick])
     return Solution(solution.theta[pick], chosen, solution.decrement[pick], solution.iterations[pick], solution.solver)
+
+
+def _make_feasible(
+    target: RowObjective | StatisticObjective,
+    start: Array,
+    which: Index,
+    held: NDArray[np.bool_] | None,
+    solution: Solution,
+) -> bool:
+    """Move starts at which the data are impossible, in place, to the best of a few points around them.
+
+    Holding one parameter can put the start of another outside what the data allow: an endpoint below the largest
+    value, say. Returns whether any start was moved.
+    """
+    bad = np.flatnonzero(~np.isfinite(solution.sums.value) & (solution.iterations == 0))
+    origin, best = start[bad].copy(), np.full(bad.size, np.inf)
+    for j in range(start.shape[1] if bad.size else 0):
+        if held is not None and held[j]:
+            continue
+        for move in (0.5, 1.0, 2.0, 4.0, 8.0):
+            for side in (-move, move):
+                trial = origin.copy()
+                trial[:, j] += side * np.maximum(1.0, np.abs(trial[:, j]) / 4)
+                value = target.value(trial, which[bad])
+                better = np.isfinite(value) & (value < best)
+                best[better] = value[better]
+                start[bad[better]] = trial[better]
+    return bool(np.isfinite(best).any())
 
 
 def _overridden(family: Family, candidates: list[Array], start: Mapping[str, float] | None) -> list[Array]:
