@@ -38,7 +38,9 @@ FAMILIES: dict[str, Family] = {}
 
 def family(name: str, parameters: str, kinds: str, **options: Any) -> Callable[[type], type]:
     def add(cls: Any) -> type:
-        FAMILIES[name] = Family(tuple(parameters.split()), tuple(kinds.split()), cls.log_density, cls.cdf, cls.sf, **options)
+        FAMILIES[name] = Family(
+            tuple(parameters.split()), tuple(kinds.split()), cls.log_density, cls.cdf, cls.sf, **options
+        )
         return cls  # type: ignore[no-any-return]
 
     return add
@@ -67,43 +69,20 @@ def lower_normal(z: Any) -> Any:
     return mp.erfc(-z / mp.sqrt(2)) / 2
 
 
-def gamma_weight(a: Any, x: Any) -> Any:
-    return mp.exp(a * mp.log(x) - x - mp.loggamma(a))
-
-
 def lower_gamma(a: Any, x: Any) -> Any:
-    """P(a, x) by its series of positive terms up to a + 1 (mpmath's gammainc gives up at shapes of 1e5)."""
-    if x > a + 1:
-        return 1 - upper_gamma(a, x)
-    term = total = 1 / a
-    k = a
-    while term > total * mp.eps / 1000:
-        k += 1
-        term *= x / k
-        total += term
-    return gamma_weight(a, x) * total
+    """P(a, x) = x^a exp(-x) 1F1(1; a + 1; x) / Gamma(a + 1) (DLMF 8.5.1), a series of positive terms."""
+    if x > a + 50 * mp.sqrt(a) + 2000:
+        return mpf(1)
+    return mp.exp(a * mp.log(x) - x - mp.loggamma(a + 1)) * mp.hyp1f1(1, a + 1, x, maxterms=10**7)
 
 
 def upper_gamma(a: Any, x: Any) -> Any:
-    """Q(a, x) by Legendre's continued fraction above a + 1 (Numerical Recipes, section 6.2, Lentz's method)."""
-    if x <= a + 1:
-        return 1 - lower_gamma(a, x)
-    if x > 10**7:
+    """Q(a, x), with digits to spare for the subtraction as far out as e^-500."""
+    if x > a + 50 * mp.sqrt(a) + 2000:  # below e^-1000
         return mpf(0)
-    digits = mp.dps
-    with mp.workdps(digits + 15):
-        b = x + 1 - a
-        c, d = mpf(10) ** 1000, 1 / b
-        fraction, i = d, 0
-        while True:
-            i += 1
-            numerator = -i * (i - a)
-            b += 2
-            d = 1 / (numerator * d + b)
-            c = b + numerator / c
-            fraction *= c * d
-            if abs(c * d - 1) < mpf(10) ** (-digits - 3):
-                return gamma_weight(a, x) * fraction
+    with mp.workdps(mp.dps + 300):
+        rest = 1 - lower_gamma(a, x)
+        return rest if rest > mpf(10) ** -280 else mpf(0)
 
 
 def summed(log_density: Callable[..., Log], upper: bool) -> Callable[..., Any]:
@@ -387,21 +366,23 @@ def skew_normal_log(loc: Any, scale: Any, shape: Any) -> Log:
 
 
 def skew_normal_upper(z: Any, shape: Any) -> Any:
-    """Integral of 2 phi(u) Phi(shape u) over (z, inf) by panels; below the mode by the mirror image."""
+    """P(Z > z) by Owen (1956): exp(-z^2/2)/pi times the integral of exp(-z^2 x^2/2)/(1 + x^2) over (-shape, inf).
+
+    The integrand is scaled to one at its highest, so that far tails keep their digits; below zero by the mirror image.
+    """
     if z < 0:
         return 1 - skew_normal_upper(-z, -shape)
-    # exp(-c z^2) with c growing with shape^2 when shape < 0: panels follow the decay scale beyond z
-    rate = (1 + min(shape, 0) ** 2) * max(z, 1)
-    f = lambda u: 2 * mp.exp(phi_log(u)) * lower_normal(shape * u)  # noqa: E731
-    step = 1 / rate
-    edges = [z + step * k for k in (0, 0.5, 1, 2, 4, 7, 11, 16, 24, 36, 60, 100, 180)]
-    reach = z + mp.sqrt(2 * mp.log(10) * (mp.dps + 10)) + 1
-    edges = [e for e in edges if e < reach]
-    if shape > 0 and z < 8 / shape:
-        edges += [e for e in (z + k / shape for k in (mpf(1) / 2, 1, 2, 4, 8, 16)) if e < reach]
-    width = reach - z
-    edges += [z + width * k / 12 for k in range(1, 13)]
-    return mp.quad(f, sorted(set(edges)))
+    if z < 1:  # x = tan(t): bounded, and smooth for a small z
+        t = mp.quad(lambda t: mp.exp(-((z * mp.tan(t)) ** 2) / 2), mp.linspace(-mp.atan(shape), mp.pi / 2, 9))
+        return mp.exp(-z * z / 2) / mp.pi * t
+    top = max(-shape, mpf(0))
+    reach = mp.sqrt(top**2 + 2 * mp.log(10) * (mp.dps + 10) / z**2)
+    panel = min(1 / z, 1 / (z * z * top)) if top > 0 else 1 / z
+    edges = [top + panel * k for k in (0, 1, 3, 6, 10, 16, 25, 40, 70, 120)]
+    edges += [-panel * k for k in (1, 3, 6, 10, 16, 25)] if shape > 0 else []
+    inside = sorted({-shape, reach, *(e for e in edges if -shape < e < reach)})
+    area = mp.quad(lambda x: mp.exp(-(z**2) * (x**2 - top**2) / 2) / (1 + x**2), inside)
+    return mp.exp(-(z**2) * (1 + top**2) / 2) / mp.pi * area
 
 
 @family("skew-normal", "loc scale shape", "loc scale real")
@@ -541,7 +522,9 @@ def half_normal_log(scale: Any) -> Log:
 @family("half-normal", "scale", "scale", support="positive")
 class HalfNormal:
     log_density = staticmethod(half_normal_log)
-    cdf = staticmethod(lambda y, scale: 1 - 2 * lower_normal(-y / scale) if y > scale else mp.erf(y / scale / mp.sqrt(2)))
+    cdf = staticmethod(
+        lambda y, scale: 1 - 2 * lower_normal(-y / scale) if y > scale else mp.erf(y / scale / mp.sqrt(2))
+    )
     sf = staticmethod(lambda y, scale: 2 * lower_normal(-y / scale))
 
 
@@ -659,6 +642,8 @@ def beta_log(alpha: Any, beta: Any) -> Log:
 
 
 def beta_upper(y: Any, alpha: Any, beta: Any) -> Any:
+    if y >= 1:
+        return mpf(0)
     if y < mpf(10) ** -20:  # 1 - y has no digits left
         return 1 - mp.betainc(alpha, beta, 0, y, regularized=True)
     return mp.betainc(beta, alpha, 0, 1 - y, regularized=True)
@@ -706,11 +691,15 @@ def von_mises_log(mu: Any, kappa: Any) -> Log:
 
 
 def von_mises_integral(a: Any, b: Any, mu: Any, kappa: Any) -> Any:
-    f = von_mises_log(mu, kappa)
+    """Scaled to one at the highest density between a and b, so that tails keep their digits."""
+    turns = [mu + 2 * mp.pi * turn for turn in (-1, 0, 1)]
+    top = mpf(1) if any(a <= mode <= b for mode in turns) else max(mp.cos(a - mu), mp.cos(b - mu))
     width = 1 / mp.sqrt(1 + kappa)
-    inner = [mu + 2 * mp.pi * turn + sign * width * k for turn in (-1, 0, 1) for sign in (-1, 1) for k in (0, 1, 2, 4, 8, 16, 32)]
-    grid = [a + (b - a) * k / 8 for k in range(9)]
-    return mp.quad(lambda u: mp.exp(f(u)), sorted({*grid, *(e for e in inner if a < e < b)}))
+    near = [centre + sign * width * k for centre in (*turns, a, b) for sign in (-1, 1) for k in (0, 1, 2, 4, 8, 16, 32)]
+    grid = mp.linspace(a, b, 9)
+    edges = sorted({*grid, *(e for e in near if a < e < b)})
+    area = mp.quad(lambda u: mp.exp(kappa * (mp.cos(u - mu) - top)), edges)
+    return area * mp.exp(kappa * top) / (2 * mp.pi * mp.besseli(0, kappa))
 
 
 @family("von-mises", "mu kappa", "angle positive", support="angle")

@@ -135,7 +135,9 @@ class Problem:
             gradient[i] = (up - down) / (2 * h)
             hessian[i, i] = (up - 2 * middle + down) / h**2
             for j in range(i):
-                corners = moved((i, 1), (j, 1)) - moved((i, 1), (j, -1)) - moved((i, -1), (j, 1)) + moved((i, -1), (j, -1))
+                corners = (
+                    moved((i, 1), (j, 1)) - moved((i, 1), (j, -1)) - moved((i, -1), (j, 1)) + moved((i, -1), (j, -1))
+                )
                 hessian[i, j] = hessian[j, i] = corners / (4 * h**2)
         return middle, gradient, hessian
 
@@ -274,7 +276,13 @@ def main(names: list[str]) -> None:
                 print(f"{name} {data}: {error}", file=sys.stderr)
                 continue
             lines += [f"{data},{p},{show(t)},{show(e)},{show(value)}" for p, t, e, value in fitted]
-            print(name, data, " ".join(f"{p}={mp.nstr(t, 8)}" for p, t, _, _ in fitted), mp.nstr(fitted[0][3], 10), flush=True)
+            print(
+                name,
+                data,
+                " ".join(f"{p}={mp.nstr(t, 8)}" for p, t, _, _ in fitted),
+                mp.nstr(fitted[0][3], 10),
+                flush=True,
+            )
         (HERE / "fits" / f"{name}.csv").write_text("\n".join(lines) + "\n")
 
 

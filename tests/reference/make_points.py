@@ -127,7 +127,13 @@ def solve(family: Family, theta: tuple[Any, ...], side: int, log_p: Any, digits:
             if abs(left) < mpf(10) ** (4 - digits):
                 return place(middle)
             a, b = (middle, b) if left < 0 else (a, middle)
-        return place(mp.findroot(miss, (a, b), solver="anderson", tol=mpf(10) ** (8 - 2 * digits), maxsteps=200, verify=False))
+        try:
+            x = mp.findroot(
+                miss, (a, b), solver="anderson", tol=mpf(10) ** (8 - 2 * digits), maxsteps=200, verify=False
+            )
+        except ZeroDivisionError:  # flat: the tail is out of reach at these digits
+            return None
+        return place(x)
 
 
 def rounded(y: Any) -> Any:
@@ -139,14 +145,22 @@ def outcomes(name: str, family: Family, theta: tuple[Any, ...], trials: int | No
         return [mpf(0), mpf(1)]
     if name == "discrete-uniform":
         lower, upper = int(theta[0]), int(theta[1])
-        return [mpf(k) for k in sorted({lower, lower + 1, (lower + upper) // 2, upper - 1, upper} & set(range(lower, upper + 1)))]
+        return [
+            mpf(k)
+            for k in sorted({lower, lower + 1, (lower + upper) // 2, upper - 1, upper} & set(range(lower, upper + 1)))
+        ]
     if trials is not None:
         return [mpf(k) for k in sorted({0, 1, trials // 3, trials // 2, trials - 1, trials})]
     if family.discrete:
         mean = (1 - theta[0]) / theta[0] if name == "geometric" else theta[0]
         size = theta[1] if "negative" in name else mpf(10) ** 9
         spread = mp.sqrt(mean + mean**2 / min(size, 10**9))
-        return [mpf(k) for k in sorted({0, 1, int(mean / 2), int(mean + spread), int(mean + 6 * spread) + 2, int(mean + 25 * spread) + 9})]
+        return [
+            mpf(k)
+            for k in sorted(
+                {0, 1, int(mean / 2), int(mean + spread), int(mean + 6 * spread) + 2, int(mean + 25 * spread) + 9}
+            )
+        ]
     if name == "uniform":
         lower, upper = theta
         return [mpf(float(lower + (upper - lower) * mpf(q))) for q in ("0", "0.001", "0.25", "0.5", "0.875", "1")]
@@ -155,7 +169,7 @@ def outcomes(name: str, family: Family, theta: tuple[Any, ...], trials: int | No
     found = set()
     for side, p in tails:
         log_p = mpf(-500) if p.startswith("exp") else mp.log(mpf(p))
-        y = solve(family, theta, side, log_p, 25)
+        y = solve(family, theta, side, log_p, 15 if name in LONG else 25)
         if y is None or abs(y) > mpf(10) ** 300 or (y != 0 and abs(y) < mpf(10) ** -300):
             continue
         y = rounded(y) if mp.isfinite(low) or abs(y) > mpf(10) ** -20 * anchor(family, theta)[1] else mpf(0)
@@ -166,7 +180,7 @@ def outcomes(name: str, family: Family, theta: tuple[Any, ...], trials: int | No
     return sorted(found)
 
 
-def quantile(family: Family, theta: tuple[Any, ...], p: float, trials: int | None) -> Any:
+def quantile(family: Family, theta: tuple[Any, ...], p: float, trials: int | None, long: bool) -> Any:
     exact = mpf(p)
     if family.discrete:
         extra = {} if trials is None else {"trials": trials}
@@ -185,11 +199,17 @@ def quantile(family: Family, theta: tuple[Any, ...], p: float, trials: int | Non
     if "lower" in family.parameters:
         return theta[0] + exact * (theta[1] - theta[0])
     side, log_p = (-1, mp.log(exact)) if p <= 0.5 else (1, mp.log1p(-exact))
-    y = solve(family, theta, side, log_p, 50)
+    if long:
+        y, f = solve(family, theta, side, log_p, 15), family.log_density(*theta)
+        for _ in range(3):  # Newton doubles the digits: 15, 30, 60
+            p_y = family.cdf(y, *theta) if side < 0 else family.sf(y, *theta)
+            y += side * (mp.log(p_y) - log_p) * p_y / mp.exp(f(y))
+    else:
+        y = solve(family, theta, side, log_p, 50)
     if y is not None and mpf(10) ** -300 < abs(y) < mpf(10) ** 300:
         tail = family.cdf(y, *theta) if side < 0 else family.sf(y, *theta)
         assert abs(mp.log(tail) - log_p) < mpf(10) ** -30 * (1 + abs(log_p)), (theta, p)
-        centred = mp.isinf(bounds(family, theta)[0]) and abs(y) < mpf(10) ** -40 * anchor(family, theta)[1]
+        centred = bounds(family, theta)[0] < 0 and abs(y) < mpf(10) ** -40 * anchor(family, theta)[1]
         return mpf(0) if centred else y
     return None
 
@@ -212,7 +232,9 @@ def log(p: Any, rest: Any) -> Any:
     return mp.log(p) if p > 0 else -mp.inf
 
 
-def check_density(name: str, family: Family, theta: tuple[Any, ...], y: Any, density: Any, extra: dict[str, int]) -> None:
+def check_density(
+    name: str, family: Family, theta: tuple[Any, ...], y: Any, density: Any, extra: dict[str, int]
+) -> None:
     """The density must be the slope (or the step) of both tails, each relative to itself."""
     if family.discrete:
         before = family.cdf(y - 1, *theta, **extra) if y >= 1 or "lower" in family.parameters else mpf(0)
@@ -245,10 +267,12 @@ def rows(name: str) -> list[str]:
             check_density(name, family, theta, y, mp.exp(f(y) if trials is None else f(y, mpf(trials))), extra)
             p = QUANTILES[turn % len(QUANTILES)]
             turn += 1
-            q = quantile(family, theta, p, trials)
+            q = quantile(family, theta, p, trials, name in LONG)
             density = f(y) if trials is None else f(y, mpf(trials))
             cells = [double(x) for x in raw] + ([str(trials)] if trials is not None else [])
-            lines.append(",".join([*cells, double(y), show(density), show(log(cdf, sf)), show(log(sf, cdf)), repr(p), show(q)]))
+            lines.append(
+                ",".join([*cells, double(y), show(density), show(log(cdf, sf)), show(log(sf, cdf)), repr(p), show(q)])
+            )
     return lines
 
 

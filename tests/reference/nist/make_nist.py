@@ -5,8 +5,10 @@ Wampler are NIST's published observations; NumAcc and PiDigits follow NIST's rul
 `morley`, Longley also R's `longley` in other units. Certified values: https://www.itl.nist.gov/div898/strd/.
 """
 
+# ruff: noqa: E501 (rows of published data)
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from mpmath import mp, mpf
@@ -172,8 +174,10 @@ def univariate() -> None:
         y = [mpf(cell) for cell in cells]
         mean = mp.fsum(y) / len(y)
         squares = mp.fsum((v - mean) ** 2 for v in y)
-        lag = mp.fsum((a - mean) * (b - mean) for a, b in zip(y, y[1:], strict=False)) / squares
-        for found, certified, what in zip((mean, mp.sqrt(squares / (len(y) - 1)), lag), UNIVARIATE[name], "msr", strict=True):
+        lag = mp.fsum((a - mean) * (b - mean) for a, b in pairwise(y)) / squares
+        for found, certified, what in zip(
+            (mean, mp.sqrt(squares / (len(y) - 1)), lag), UNIVARIATE[name], "msr", strict=True
+        ):
             agree(found, certified, 14, f"{name} {what}")
         (HERE / f"{name}.csv").write_text("y\n" + "\n".join(cells) + "\n")
         lines.append(",".join([name, str(len(y)), *UNIVARIATE[name]]))
