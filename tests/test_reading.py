@@ -188,11 +188,11 @@ def test_standard_input_is_read_as_often_as_needed(tmp_path: Path, compress: boo
 
 
 def test_the_happy_path_imports_neither_pandas_nor_scipy(write: Any) -> None:
+    path = write("y,g\n1,a\n")
     script = (
         "import sys; from mlefit import reading; "
-        f"reading.read(reading.Request({write('y')!r}, {{'y': 'y'}})) if 0 else "
-        f"reading.read(reading.Request({write('y,g%s' % chr(10) + '1,a%s' % chr(10), 'b.csv')!r}, {{'y': 'y'}}, {{'g': 'g'}}));"
-        "print(sorted({'pandas', 'scipy', 'pyarrow'} & set(sys.modules)))"
+        f"reading.read(reading.Request({path!r}, {{'y': 'y'}}, {{'g': 'g'}}));"
+        "print(sorted({'pandas', 'scipy', 'pyarrow', 'formulaic', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
@@ -253,7 +253,7 @@ def test_missing_cells_are_dropped_and_counted(write: Any, cell: str) -> None:
     table = reading.read(Request(path, {"y": "y", "x": "x"}))
     assert (table.numeric["y"].tolist(), table.numeric["x"].tolist()) == ([1, 3], [1, 3])
     assert (table.n, table.dropped) == (2, 1)
-    with pytest.raises(DataError, match="The value of 'y' on line 3 of .* is missing"):
+    with pytest.raises(DataError, match=r"The value of 'y' on line 3 of .* is missing"):
         reading.read(Request(path, {"x": "x", "y": "y"}, missing="error"))
     kept = reading.read(Request(path, {"x": "x", "y": "y"}, missing="keep"))
     np.testing.assert_array_equal(kept.numeric["y"], [1, np.nan, 3])
@@ -300,7 +300,7 @@ def test_columns_are_described(write: Any) -> None:
         (b"x,y\n1,2\n3\n", "Line 3 of .* has 1 value where the header has 2"),
         (b'x,y\n"a\n\nb",2\n\n3,4,5\n', "Line 6 of .* has 3 values where the header has 2"),
         (b'x,y\n1,"2\n', "line 2 holds a quote that is never closed"),
-        (b"x,y\ncaf\xe9,1\n", "Line 2 of .* is not valid UTF-8; say its encoding"),
+        (b"x,y\n1,caf\xe9\n", "Line 2 of .* is not valid UTF-8; say its encoding"),
         (b"x\xe9,y\na,1\n", "Line 1 of .* is not valid UTF-8"),
         ("y\n1\n".encode("utf-16"), "is UTF-16"),
         (bytes(range(256)) * 9, "is binary"),
@@ -346,7 +346,7 @@ def test_impossible_options(write: Any, options: Any, sentence: str) -> None:
 def test_wrong_encoding(write: Any) -> None:
     path = write("g\ncafé\n".encode("latin-1"))
     assert labels(path, encoding="latin-1") == ["café"]
-    with pytest.raises(DataError, match="is not ascii|not valid UTF-8"):
+    with pytest.raises(DataError, match=r"is not ascii|not valid UTF-8"):
         labels(path, encoding="ascii")
     with pytest.raises(DataError, match="is not utf-16"):
         labels(path, encoding="utf-16")
@@ -358,7 +358,7 @@ def test_wrong_encoding(write: Any) -> None:
 def test_an_unknown_column_lists_the_columns_and_suggests(write: Any) -> None:
     path = write("serving,site\n1,a\n")
     with pytest.raises(
-        UsageError, match="no column 'servng'; the columns are 'serving', 'site'. Did you mean 'serving'"
+        UsageError, match=r"no column 'servng'; the columns are 'serving', 'site'. Did you mean 'serving'"
     ):
         numbers(path, "servng")
     with pytest.raises(UsageError, match="has 2 columns; name one of them: 'serving', 'site'"):
@@ -366,7 +366,7 @@ def test_an_unknown_column_lists_the_columns_and_suggests(write: Any) -> None:
 
 
 def test_a_missing_header_is_suspected(write: Any) -> None:
-    with pytest.raises(UsageError, match="looks like data.*--no-header"):
+    with pytest.raises(UsageError, match=r"looks like data.*--no-header"):
         numbers(write("1,2\n3,4\n"))
     with pytest.raises(UsageError, match=r"first line of .* \(5\) looks like data.*--no-header"):
         reading.only_column(write("5\n6\n"))
@@ -409,7 +409,7 @@ def test_names_that_differ_in_case_only(write: Any) -> None:
 
 def test_repeated_and_empty_names(write: Any) -> None:
     path = write("y,y,,y_1\n1,2,3,4\n")
-    assert list(reading.columns(path)) == ["y_2", "y_3", "column3", "y_1"] or "y_1" in reading.columns(path)
+    assert list(reading.columns(path)) == ["y_2", "y_3", "column3", "y_1"]
     assert numbers(path, "column3") == [3]
     with pytest.raises(UsageError, match="columns are called 'y'"):
         numbers(path, "y")
@@ -443,7 +443,7 @@ def test_where(write: Any) -> None:
     assert numbers(path, where="x <> 2") == [10, 30]
     request = Request(path, {"y": "y"}, where="x <> 2")
     assert reading.locate(request, "y", 1) == reading.Place(f"line 4 of {path}", 4, "30")
-    with pytest.raises(DataError, match="No row of .* meets the condition 'x > 9'"):
+    with pytest.raises(DataError, match=r"No row of .* meets the condition 'x > 9'"):
         numbers(path, where="x > 9")
     with pytest.raises(UsageError, match="no column 'q' used in 'q > 9'"):
         numbers(path, where="q > 9")
@@ -526,7 +526,7 @@ def test_an_expression_that_fails_names_the_line(write: Any) -> None:
     path = write("a,b\n1,2\n3,x\n5,6\n")
     with pytest.raises(DataError, match=r"'ln\(b\)' cannot be computed: column 'b' is not a number .*line 3 .*'x'"):
         numbers(path, "ln(b)")
-    with pytest.raises(DataError, match="'CAST\\(b AS INTEGER\\)' cannot be computed on line 3 of"):
+    with pytest.raises(DataError, match=r"'CAST\(b AS INTEGER\)' cannot be computed on line 3 of"):
         numbers(path, "CAST(b AS INTEGER)")
     with pytest.raises(DataError, match=r"on line 3 of"):
         numbers(path, "ln(2 - a)")
@@ -600,7 +600,7 @@ def test_frames_and_mappings_follow_the_same_policy() -> None:
     assert labels(source, "s") == ["u", "w"]
     assert numbers(source, "n + y") == [2, 8]
     assert numbers(source, where="g = 'b' AND y > 2") == [3, 4]
-    assert labels(source, "d", where="k = 1") == ["2020-01-01T00:00:00.000000"] or labels(source, "d", where="k = 1")
+    assert labels(source, "d", where="k = 1")[0].startswith("2020-01-01")
     with pytest.raises(DataError, match="'u' in column 's' on row 0 is not a number"):
         numbers(source, "s")
     with pytest.raises(DataError, match="The value of 'y' on row 1 is missing"):
@@ -639,7 +639,7 @@ TABLE = (
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.one_of(st.binary(max_size=300), TABLE, TABLE.map(lambda b: b"x,y\n" + b)),
     name=st.sampled_from(["a.csv", "a.json", "a.parquet", "a", "a.csv.gz"]),
@@ -661,7 +661,11 @@ def test_nothing_but_a_sentence_or_a_table(
             if missing == "drop":
                 assert all(np.isfinite(values).all() for values in table.numeric.values())
     except MlefitError as error:
-        assert str(error).strip()
+        sentence = str(error)
+    else:
+        sentence = "read"
+    assert sentence.strip()
+    assert "Traceback" not in sentence
 
 
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from mlefit.errors import UsageError
+from mlefit.reading.source import first_row
 
 _ALLOWED = frozenset(
     [
@@ -84,7 +85,7 @@ def parse(
         raise unknown_column(text, names)
     for function in sorted(functions):
         _check_function(connection, function, text)
-    row = connection.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]).fetchone()
+    row = first_row(connection, "SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)])
     assert row is not None
     sql = str(row[0]).removeprefix("SELECT ")
     return Expression(text, sql, tuple(sorted(used)))
@@ -113,7 +114,7 @@ def _syntax_tree(connection: duckdb.DuckDBPyConnection, text: str, names: Sequen
         raise unknown_column(text, names)
     try:
         # The newline ends a trailing comment; the parentheses make one expression of it.
-        row = connection.execute("SELECT json_serialize_sql(?)", [f"SELECT ({text}\n)"]).fetchone()
+        row = first_row(connection, "SELECT json_serialize_sql(?)", [f"SELECT ({text}\n)"])
     except (duckdb.Error, UnicodeError, RuntimeError):
         raise unknown_column(text, names) from None
     assert row is not None

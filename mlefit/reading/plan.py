@@ -15,7 +15,7 @@ import duckdb
 
 from mlefit.errors import DataError, UsageError
 from mlefit.reading import expression
-from mlefit.reading.source import File, Source, first_sentence, quoted
+from mlefit.reading.source import File, Source, first_row, first_sentence, quoted
 from mlefit.reading.table import ColumnKind, Request
 
 MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")
@@ -52,12 +52,14 @@ class Operand:
         sql: the same in the plan's view.
         type: its DuckDB type there.
         nulled: whether the words for a missing value are NULL already.
+        computed: whether it is an expression; its missing values are NULL, and NaN is a failure such as ln(-1).
     """
 
     text: str
     sql: str
     type: str
     nulled: bool = False
+    computed: bool = False
 
     @property
     def raw(self) -> str:
@@ -76,7 +78,10 @@ class Operand:
     def number(self) -> str:
         """SQL for the value as DOUBLE: NaN where missing, infinite where it is no finite number."""
         if self.kind == "number" or self.kind == "boolean":
-            return f"coalesce(CAST({self.sql} AS DOUBLE), 'nan'::DOUBLE)"
+            value = f"CAST({self.sql} AS DOUBLE)"
+            if self.computed:
+                value = f"CASE WHEN isnan({value}) THEN 'inf'::DOUBLE ELSE {value} END"
+            return f"coalesce({value}, 'nan'::DOUBLE)"
         # One look-up, since DuckDB computes what an expression repeats for every row, even those that cast.
         word = f"list_position({_WORDS_SQL}, trim(coalesce({self.raw}, '')))"
         return f"coalesce(TRY_CAST({self.raw} AS DOUBLE), list_extract({_MEANINGS_SQL}, {word}), 'inf'::DOUBLE)"
@@ -228,13 +233,13 @@ def _operand(
         column = source.columns[source.names.index(text)]
         return Operand(text, column.sql, column.type, draft.nulled)
     sql = f"({parsed.sql})"
-    return Operand(text, sql, _bind(draft, sql, text, types))
+    return Operand(text, sql, _bind(draft, sql, text, types), computed=True)
 
 
 def _bind(draft: Plan, sql: str, text: str, types: Mapping[int, str]) -> str:
     """The type of an expression."""
     try:
-        row = draft.source.connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {draft.view()}").fetchone()
+        row = first_row(draft.source.connection, f"DESCRIBE SELECT {sql} AS value FROM {draft.view()}")
     except duckdb.Error as error:
         for found in draft.expressions:
             if found.text == text:
@@ -253,10 +258,11 @@ def _blame_text_column(source: Source, found: expression.Expression, types: Mapp
         operand = Operand(column.name, column.sql, column.type)
         scan = f"(SELECT row_number() OVER () - 1 AS rn, {operand.number} AS v, {operand.raw} AS t FROM "
         for file in source.files or (None,):
-            finite, row, text = source.connection.execute(
+            finite, row, text = first_row(
+                source.connection,
                 "SELECT count(*) FILTER (isfinite(v)), min(rn) FILTER (isinf(v)), min_by(t, rn) FILTER (isinf(v))"
-                f" FROM {scan}{source.scan(file)})"
-            ).fetchone() or (0, None, None)
+                f" FROM {scan}{source.scan(file)})",
+            )
             if row is not None:
                 place = source.place(file, int(row))
                 share = "is text" if not finite else "is not a number everywhere"
@@ -347,7 +353,7 @@ def _count(source: Source, tests: Sequence[str], rows: int | None = None) -> tup
     limited = f"(SELECT * FROM {scan} LIMIT {rows})" if rows else scan
     counts = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     try:
-        row = source.connection.execute(f"SELECT {counts} FROM {limited}").fetchone()
+        row = first_row(source.connection, f"SELECT {counts} FROM {limited}")
     except duckdb.Error as error:
         raise source.broken(error) from None
     assert row is not None

@@ -16,7 +16,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.reading import plan as plans
 from mlefit.reading.expression import unknown_column
 from mlefit.reading.plan import Operand, Plan
-from mlefit.reading.source import File, Source, first_sentence, open_source
+from mlefit.reading.source import File, Source, first_row, first_sentence, open_source
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
 
@@ -124,16 +124,15 @@ def locate(request: Request, role: str, n: int) -> Place:
     kept = "true" if request.missing == "keep" else f"NOT {plan.incomplete}"
     conjunction = "AND" if plan.condition else "WHERE"
     for file in source.files or (None,):
-        row = source.connection.execute(
+        row = first_row(
+            source.connection,
             f"SELECT {plan.row_number}, {operand.raw} FROM {plan.view(file, numbered=True)} {conjunction} {kept}"
-            f" ORDER BY 1 LIMIT 1 OFFSET {n}"
-        ).fetchone()
+            f" ORDER BY 1 LIMIT 1 OFFSET {n}",
+        )
         if row is not None:
             return _place(source, file, int(row[0]), row[1])
         if len(source.files) > 1:
-            counted = source.connection.execute(
-                f"SELECT count(*) FROM {plan.view(file)} {conjunction} {kept}"
-            ).fetchone()
+            counted = first_row(source.connection, f"SELECT count(*) FROM {plan.view(file)} {conjunction} {kept}")
             n -= counted[0] if counted else 0
     raise DataError(f"{source.name} has no such row.")
 
@@ -255,13 +254,21 @@ def _bad_value(plan: Plan) -> DataError:
 def _not_a_number(source: Source, file: File | None, row: int, operand: Operand, text: str) -> str:
     place = source.place(file, row)
     what = "is not a number"
-    if re.fullmatch(r"\s*[-+]?(inf(inity)?|[0-9.]+(e[-+]?[0-9]+)?)\s*", text, re.IGNORECASE):
+    if _is_number(text):
         what = "is not a finite number"
     elif re.fullmatch(r"\s*[-+]?\d*,\d+\s*", text):
         example = f"""replace("{operand.text}", ',', '.')"""
         what = f"is not a number (for a decimal comma, name the column as {example})"
     shown = repr(text if len(text) <= 60 else text[:57] + "...")
     return f"{shown} in column {operand.text!r} on {place} {what}."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii() and "_" not in text
 
 
 def _missing_value(plan: Plan) -> DataError:
@@ -281,10 +288,11 @@ def _first_row(
     selected = ", ".join([*tests, *(operand.raw for operand in operands)])
     conjunction = "AND" if plan.condition else "WHERE"
     for file in plan.source.files or (None,):
-        row = plan.source.connection.execute(
+        row = first_row(
+            plan.source.connection,
             f"SELECT {plan.row_number}, {selected} FROM {plan.view(file, numbered=True)}"
-            f" {conjunction} ({' OR '.join(tests)}) ORDER BY 1 LIMIT 1"
-        ).fetchone()
+            f" {conjunction} ({' OR '.join(tests)}) ORDER BY 1 LIMIT 1",
+        )
         if row is not None:
             yield file, int(row[0]), row[1 : 1 + len(tests)], row[1 + len(tests) :]
             return

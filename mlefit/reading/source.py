@@ -17,6 +17,7 @@ import shutil
 import stat
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -135,16 +136,17 @@ class Source:
             if self.kind == "csv":
                 assert self.dialect is not None
                 try:
-                    found = next(itertools.islice(dialects.records(lines, self.dialect), row, None), None)
+                    record = next(itertools.islice(dialects.records(lines, self.dialect), row, None), None)
                 except csv.Error:
                     return None
-                return None if found is None else found[0]
+                return None if record is None else record[0]
             if self.kind == "json":
-                filled = (number for number, text in enumerate(lines, 1) if text.strip())
-                beginning = next((text for text in lines if text.strip()), "")
-                if beginning.lstrip().startswith("["):
+                filled = ((number, text) for number, text in enumerate(lines, 1) if text.strip())
+                first = next(filled, None)
+                if first is None or first[1].lstrip().startswith("["):
                     return None
-                return next(itertools.islice(filled, row - 1, None), None) if row else 1
+                found = next(itertools.islice(itertools.chain([first], filled), row, None), None)
+                return None if found is None else found[0]
         return None
 
     def broken(self, error: Exception) -> DataError:
@@ -181,6 +183,12 @@ class Source:
                 except (OSError, EOFError, duckdb.Error):
                     return None
         return None
+
+
+def first_row(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> Any:
+    """The first row of a query, or None. (`fetchone` would leave the result open, and the connection with it.)"""
+    rows = connection.execute(sql, list(parameters)).fetchall()
+    return rows[0] if rows else None
 
 
 def literal(text: str) -> str:
@@ -341,6 +349,15 @@ def _standard_input() -> File:
         return _spooled("standard input", stream)
 
 
+class _Nameless:
+    """A file without a name, there as long as this object."""
+
+    def __init__(self) -> None:
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+        self.descriptor = file.fileno()
+        weakref.finalize(self, file.close)
+
+
 _spools: dict[str, object] = {}
 
 
@@ -359,8 +376,8 @@ def _temporary() -> tuple[str, object]:
     """Path of an empty temporary file, and the object that keeps it. It is gone when the process is."""
     if os.path.isdir("/proc/self/fd"):
         # Nameless from the start: even a killed process leaves nothing behind.
-        nameless = tempfile.TemporaryFile()  # noqa: SIM115
-        return f"/proc/self/fd/{nameless.fileno()}", nameless
+        nameless = _Nameless()
+        return f"/proc/self/fd/{nameless.descriptor}", nameless
     descriptor, path = tempfile.mkstemp(prefix="mlefit-")
     os.close(descriptor)
     atexit.register(lambda: Path(path).unlink(missing_ok=True))
