@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mlefit.errors import DataError, MlefitError, UsageError
+    from mlefit.estimators import NLLClassifier, NLLRegressor
     from mlefit.families.base import ExponentialFamily, Family, Parameter
     from mlefit.families.registry import register
+    from mlefit.inference.model import Model, load
+    from mlefit.modelling import train
     from mlefit.samples import sample_data
 
 __version__: Final = "0.1.0"
@@ -21,15 +24,20 @@ _HOME: Final = {
     "ExponentialFamily": "mlefit.families.base",
     "Family": "mlefit.families.base",
     "MlefitError": "mlefit.errors",
+    "Model": "mlefit.inference.model",
+    "NLLClassifier": "mlefit.estimators",
+    "NLLRegressor": "mlefit.estimators",
     "Parameter": "mlefit.families.base",
     "UsageError": "mlefit.errors",
+    "load": "mlefit.inference.model",
     "register": "mlefit.families.registry",
     "sample_data": "mlefit.samples",
+    "train": "mlefit.modelling",
 }
 
 __all__ = [
-    "DataError", "ExponentialFamily", "Family", "MlefitError", "Parameter", "UsageError", "register",
-    "sample_data",
+    "DataError", "ExponentialFamily", "Family", "MlefitError", "Model", "NLLClassifier", "NLLRegressor",
+    "Parameter", "UsageError", "load", "register", "sample_data", "train",
 ]  # fmt: skip
 
 

@@ -319,6 +319,35 @@ def _apart(table: Table, plan: Plan, request: reading.Request, family: Family) -
     return table.take(held == 0), table.take(held != 0)
 
 
+def sample_plan(loss: str) -> tuple[Plan, Path]:
+    """The plan of a loss's bundled sample, and the file.
+
+    Raises:
+        UsageError: an unknown loss.
+    """
+    from mlefit.samples import sample_data
+
+    found = losses.get(loss)
+    file, target, trials = SAMPLES.get(found.name) or _fitting(found.get_family())
+    return Plan(loss, target, trials=trials or None), sample_data(file)
+
+
+def _fitting(family: Family) -> tuple[str, str, str]:
+    """A bundled sample whose target a family can have given rise to."""
+    support = family.support
+    if family.labels:
+        return SAMPLES["cross-entropy"]
+    if len(family.columns) > 1:
+        return "menarche", "menarche", "total"
+    if family.name == "bernoulli":
+        return SAMPLES["bce"]
+    if family.discrete:
+        return SAMPLES["poisson"]
+    if support.upper == 1 and support.lower == 0:
+        return "petrol", "yield_fraction", ""
+    return SAMPLES["mse"] if support.lower > -np.inf else SAMPLES["gaussian-nll"]
+
+
 # -- using a model --------------------------------------------------------------------------------------------
 
 
@@ -345,6 +374,19 @@ def feature_request(model: Model, request: reading.Request) -> reading.Request:
                 f"{', '.join(kinds)}"
             ) from None
     return wanted
+
+
+def checked(model: Model, request: reading.Request) -> reading.Request:
+    """The request, opened, once every value it will need has been read without complaint.
+
+    Raises:
+        DataError: a feature is absent, or a value is not of its kind.
+    """
+    wanted = replace(feature_request(model, request), missing="keep")
+    if wanted.numeric or wanted.labels:
+        for _ in reading.read_chunks(wanted):
+            pass
+    return replace(request, path=wanted.path)
 
 
 def predictions(

@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "likelihood": "Show the likelihood as a function of the parameters.",
     "families": "List the families that can be fitted.",
     "explain": "Teach a family or a loss, from the density to the estimate.",
+    "train": "Train a small network by maximum likelihood.",
+    "predict": "Append a saved model's predictions to rows.",
+    "evaluate": "Measure a saved model on rows with known outcomes.",
 }
 
 

@@ -227,6 +227,14 @@ def roles(column: Sequence[str] | None, by: Sequence[str] | None, weights: str |
     return Roles(tuple(names(column)), tuple(names(by)), weights, (trials,) if trials else ())
 
 
+def plugins(paths: Sequence[str] | None) -> None:
+    """Load the families of plugin files."""
+    from mlefit.families import registry
+
+    for path in paths or ():
+        registry.load_file(path)
+
+
 def family(dist: str, plugins: Sequence[str] | None, fix: Sequence[str] | None = None) -> Family:
     """The family by name, after the plugin files are loaded, with parameters held."""
     from mlefit.families import registry

@@ -109,7 +109,7 @@ def prepare(
     else:
         training = table
         watched_y = None if validation is None else response(goal, validation, family, loss.name)
-    settings = replace(settings, validation=share).resolve(training.n)
+    settings = replace(settings, validation=share if watched is not None else 0.0).resolve(training.n)
     encoding = Encoding.learn(training.features)
     rows = Rows(encoding.encode(training.features, training.n).x, y, training.weight)
     watched_rows = None

@@ -1,0 +1,59 @@
+"""`mlefit evaluate`: how well a saved model predicts rows whose outcomes are known."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from mlefit.cli import options as o
+from mlefit.report.document import Document
+
+HELP = """\
+Prints the NLL per row against the constant model's, accuracy and Brier score or RMSE and CRPS, and the calibration:
+predicted against observed frequencies for labels, the coverage of central intervals for numbers.
+"""
+
+EXAMPLES = """\
+[bold]Examples[/]\n
+mlefit train sample_data/diabetes.csv --loss mse --target progression --save diabetes.mle\n
+mlefit evaluate diabetes.mle sample_data/diabetes.csv\n
+mlefit evaluate diabetes.mle sample_data/diabetes.csv --where "age > 50" --format json
+"""
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file made by --save.", show_default=False)]
+
+
+def command(
+    model: Model,
+    data: o.Data = None,
+    weights: o.Weights = None,
+    where: o.Where = None,
+    no_header: o.NoHeader = False,
+    delimiter: o.Delimiter = None,
+    encoding: o.Encoding = "utf-8",
+    missing: o.Missing = "drop",
+    plugin: o.Plugin = None,
+    plot: o.Plot = None,
+    format: o.Format = "table",
+    quiet: o.Quiet = False,
+) -> Document:
+    from mlefit.inference.model import load
+    from mlefit.modelling import evaluate_request
+
+    o.plugins(plugin)
+    loaded = load(model)
+    found = evaluate_request(loaded, o.source(data, where, no_header, delimiter, encoding, missing), weights)
+    if plot:
+        from mlefit.report.learning import calibration_plot
+
+        calibration_plot(loaded, found, plot)
+
+    def table() -> Any:
+        from mlefit.report.models import evaluation_table
+
+        return evaluation_table(loaded, found)
+
+    record = {"loss": loaded.loss, "family": loaded.family.name, "target": loaded.target.name, **found.to_dict()}
+    flat = {name: value for name, value in record.items() if name != "calibration"}
+    return Document(record, [flat], table, found.notes)

@@ -1,0 +1,231 @@
+"""The options of `mlefit train`, and the steps of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from mlefit.cli import options as o
+from mlefit.errors import DataError, UsageError
+from mlefit.report.document import Document
+
+if TYPE_CHECKING:
+    from mlefit.inference.model import Model
+    from mlefit.inference.training import Epoch, Settings
+    from mlefit.modelling import Plan, Run
+    from mlefit.reading import Request
+
+NETWORK: Final = "Network"
+TRAINING: Final = "Training"
+
+
+def option(*names: str, help: str, panel: str, metavar: str | None = None, show: bool = True) -> Any:
+    """One typer option."""
+    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=show)
+
+
+Loss = Annotated[
+    str | None,
+    option("--loss", "--dist", "-l", metavar="NAME", panel=NETWORK, show=False, help="Loss, or a family's name."),
+]
+Target = Annotated[
+    str | None, option("--target", "-t", metavar="COLUMN", panel=NETWORK, show=False, help="The column to predict.")
+]
+Features = Annotated[
+    list[str] | None,
+    option("--features", metavar="A,B,C", panel=NETWORK, show=False,
+           help="Columns to predict it from; none for none. By default every other column."),
+]  # fmt: skip
+Hidden = Annotated[
+    str, option("--hidden", metavar="N,N|none", panel=NETWORK, help="Widths of the hidden layers; none: linear model.")
+]
+Activation = Annotated[str, option("--activation", metavar="relu|tanh|gelu|silu|sigmoid", panel=NETWORK, help="Of hidden layers.")]
+Optimizer = Annotated[
+    str | None,
+    option("--optimizer", metavar="adam|rmsprop|sgd|lbfgs", panel=TRAINING, show=False,
+           help="By default adam, and lbfgs (full batch) for the linear model."),
+]  # fmt: skip
+LearningRate = Annotated[
+    float | None,
+    option("--learning-rate", metavar="R", panel=TRAINING, show=False, help="By default what suits the optimizer."),
+]
+Schedule = Annotated[str, option("--schedule", metavar="constant|cosine", panel=TRAINING, help="Of the learning rate.")]
+Momentum = Annotated[float, option("--momentum", metavar="M", panel=TRAINING, help="Of sgd.")]
+Nesterov = Annotated[bool, option("--nesterov/--no-nesterov", panel=TRAINING, help="Nesterov's momentum (sgd).")]
+Epochs = Annotated[
+    int | None,
+    option("--epochs", metavar="N", panel=TRAINING, show=False,
+           help="At most so many passes over the rows (iterations of lbfgs); by default about 20,000 steps."),
+]  # fmt: skip
+BatchSize = Annotated[
+    int | None, option("--batch-size", metavar="N", panel=TRAINING, show=False, help="Rows a step; by default 32 or 128.")
+]
+WeightDecay = Annotated[
+    float | None,
+    option("--weight-decay", metavar="D", panel=TRAINING, show=False,
+           help="Pull of the weights towards zero; by default 50/rows, at most 0.5, and 0 with lbfgs."),
+]  # fmt: skip
+Patience = Annotated[
+    int | None,
+    option("--patience", metavar="N", panel=TRAINING, show=False,
+           help="Stop after so many epochs without a better validation NLL; 0: never."),
+]  # fmt: skip
+Precision = Annotated[
+    str | None,
+    option("--precision", metavar="float32|float64", panel=TRAINING, show=False,
+           help="Of the network's arithmetic; by default float32, float64 with lbfgs."),
+]  # fmt: skip
+Seed = Annotated[int, option("--seed", metavar="N", panel=TRAINING, help="Same seed, same bits.")]
+Validation = Annotated[
+    str | None,
+    option("--validation", metavar="SHARE|FILE|SQL", panel=TRAINING, show=False,
+           help="Rows to watch: a share, a file, or a condition such as \"split = 'test'\". By default 0.2; 0 for the linear model."),
+]  # fmt: skip
+Save = Annotated[str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, show=False, help="Write the model to a file.")]
+Checkpoint = Annotated[
+    str | None, option("--checkpoint", metavar="FILE", panel=TRAINING, show=False, help="Write the run down as it goes.")
+]
+CheckpointEvery = Annotated[int, option("--checkpoint-every", metavar="N", panel=TRAINING, help="Epochs between checkpoints.")]
+Resume = Annotated[
+    str | None,
+    option("--resume", metavar="FILE", panel=TRAINING, show=False,
+           help="Go on from a checkpoint with its own settings, on the same DATA; --epochs may be raised."),
+]  # fmt: skip
+History = Annotated[
+    str | None, option("--history", metavar="FILE.csv", panel=o.OUTPUT, show=False, help="Write the NLL of every epoch.")
+]
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """`16,16` or `none`.
+
+    Raises:
+        UsageError: neither.
+    """
+    if text.strip().lower() in ("none", "0", ""):
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--hidden takes widths such as 16,16, or none; {text!r} is neither") from None
+
+
+def validation(text: str | None) -> tuple[float | None, str | None]:
+    """A share, or else a file or condition."""
+    try:
+        return (None if text is None else float(text)), None
+    except ValueError:
+        return None, text
+
+
+def plan(
+    data: str | None,
+    loss: str | None,
+    target: str | None,
+    features: list[str] | None,
+    weights: str | None,
+    trials: str | None,
+    held: str | None,
+    resume: str | None,
+    source: Callable[[str | None], Request],
+) -> tuple[Plan, Request]:
+    """What to train on what: the user's data, or where there are none the bundled sample of the loss.
+
+    Raises:
+        UsageError: no loss, or no data though a target was named.
+    """
+    from mlefit.families import losses
+    from mlefit.modelling import Plan, sample_plan
+
+    if loss is None and resume is None:
+        raise UsageError("say what to minimise: --loss bce, cross-entropy, mse, gaussian-nll, mae, poisson or a family")
+    if resume is None:
+        losses.get(loss or "")
+    names = None if features is None else tuple(n for n in o.names(features) if n.lower() != "none")
+    if data is None and nothing_piped():
+        if resume is not None or loss is None:
+            raise UsageError("no data: --resume needs the same data as the run that it goes on with")
+        sample = sample_plan(loss)
+        if target not in (None, sample[0].target):
+            raise UsageError("no data: name a file, or pipe something in (without --target the bundled sample is used)")
+        o.message(f"no data given: training on the bundled sample {sample[1].name}, target {sample[0].target}")
+        chosen = Plan(loss, sample[0].target, names, weights, trials or sample[0].trials, held)
+        return chosen, source(str(sample[1]))
+    return Plan(loss or "", target or "", names, weights, trials, held), source(data)
+
+
+def nothing_piped() -> bool:
+    """Whether standard input is a terminal, closed or empty."""
+    if not o.piped():
+        return True
+    from mlefit.reading import open_source
+
+    try:
+        open_source("-")
+    except DataError as error:
+        return "empty" in str(error) or "no standard input" in str(error)
+    return False
+
+
+def opened(request: Request, plan: Plan, settings: Settings, resume: str | None) -> Run:
+    """The run before its first step."""
+    from mlefit.inference import checkpoint
+    from mlefit.modelling import Run
+
+    if resume is None:
+        return Run.open(request, plan, settings)
+    found = checkpoint.load(resume)
+    for name in ("loss", "target"):
+        given, stored = getattr(plan, name), found.request[name]
+        if given and given != stored:
+            raise UsageError(f"the checkpoint {resume} was made with --{name} {stored}, not {given}")
+    o.message(f"resuming {resume} after epoch {len(found.state.history) - 1}, with the settings of that run")
+    return Run.open(request, plan, settings, found)
+
+
+def bar(run: Run) -> AbstractContextManager[Callable[[Epoch], None]]:
+    """A progress bar on standard error."""
+    from mlefit.report.models import training_bar
+
+    return training_bar(run.prepared.settings.epochs or 0)
+
+
+def finished(model: Model, run: Run, save: str | None, history: str | None, plot: str | None) -> Document:
+    """Files that were asked for, and the table."""
+    if save:
+        model.save(save)
+        o.message(f"model saved to {save}")
+    if history:
+        write_history(model, history)
+    if plot:
+        from mlefit.report.learning import learning_plot
+
+        learning_plot(model, run.prepared, plot)
+    if model.record["stopped"] == "interrupted":
+        o.message(f"stopped by Ctrl-C after epoch {model.record['epochs']}; the best weights so far are kept", always=True)
+
+    def table() -> Any:
+        from mlefit.report.models import training_table
+
+        return training_table(model)
+
+    from mlefit.report.models import training_rows
+
+    return Document(model.to_dict(), training_rows(model), table)
+
+
+def write_history(model: Model, path: str) -> None:
+    """A csv line an epoch."""
+    from dataclasses import asdict
+
+    from mlefit.report.document import text
+
+    rows = [asdict(epoch) for epoch in model.history]
+    try:
+        Path(path).write_text(text(Document(rows, rows, lambda: ""), "csv"), encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
