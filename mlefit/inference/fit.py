@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import DataError, UsageError
 from mlefit.engines.serial import Serial
+from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
