@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -22,8 +22,6 @@ mlefit families gamma weibull\n
 mlefit families --format csv
 """
 
-SHOWN: Final = ("family", "parameters", "support", "losses", "aliases")
-
 
 def command(
     name: Annotated[
@@ -41,17 +39,9 @@ def command(
     rows = [{key: ", ".join(v) if isinstance(v, list) else v for key, v in r.items()} for r in records]
 
     def table() -> Any:
-        from rich.text import Text
+        from mlefit.report.catalogue import Catalogue
 
-        from mlefit.report.tables import plain_table
-        from mlefit.report.text import harmless
-
-        result = plain_table()
-        for key in SHOWN:
-            result.add_column(key, style="bold" if key == "family" else "", no_wrap=key == "family")
-        for row in rows:
-            result.add_row(*(Text(harmless(row[key])) for key in SHOWN))
-        return result
+        return Catalogue(rows)
 
     return Document(records, rows, table)
 

@@ -125,6 +125,7 @@ def _loss_page(name: str, page: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": _parameters(family, page["symbols"]),
         **{key: page[key] for key in formulas if key in page},
         **{key: page[key] for key in ("dropped", "gradient", "why", "constant_model", "source")},
+        "train": f"mlefit train --loss {name}",
         "example": work(family, name, page["example"]),
     }
 
@@ -134,14 +135,14 @@ def _declared(family: Family) -> dict[str, Any]:
     kind = type(family)
     written = kind.gradient is not Family.gradient or kind.derivatives is not Family.derivatives
     how = "written by the family" if written else "by central differences of its nll"
-    said = " ".join(cleandoc(kind.__doc__).split()) if kind.__doc__ and kind.__doc__ != Family.__doc__ else ""
+    said = cleandoc(kind.__doc__).split("\n\n")[0] if kind.__doc__ and kind.__doc__ != Family.__doc__ else ""
     return {
         "name": family.name,
         "kind": "family",
         "summary": family.summary,
         "aliases": list(family.aliases),
         "losses": list(family.losses),
-        "use": said,
+        "use": " ".join(said.split()),
         "parameters": _parameters(family, {}),
         "support": str(family.support),
         "score": [f"the gradient of its nll, {how}"],

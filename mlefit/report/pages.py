@@ -35,8 +35,9 @@ LABELS: Final = {
     "why": "Why it matters",
     "constant_model": "Constant model",
     "source": "Source",
+    "train": "Train with it",
 }
-FORMULAS: Final = ("likelihood", "density", "log_likelihood", "nll", "total")
+FORMULAS: Final = ("likelihood", "density", "log_likelihood", "nll", "total", "train")
 
 
 def page(record: Mapping[str, Any]) -> RenderableType:
@@ -87,7 +88,8 @@ def _example(example: Mapping[str, Any], name: str, symbols: Mapping[str, str]) 
     if "likelihood" in example:
         yield Text(f"\n{example['likelihood']}", style="bold")
     rows, sums = example["rows"], example["total"]
-    columns = [key for key in rows[0] if key != "gradient"]
+    same = all(row["nll"] == row.get("loss") for row in rows)
+    columns = [key for key in rows[0] if key != "gradient" and not (key == "loss" and same)]
     table = plain_table()
     for key in columns:
         table.add_column(key, justify="right", no_wrap=True)

@@ -212,6 +212,14 @@ def test_softmax_minus_one_hot(levels: int) -> None:
     np.testing.assert_allclose(family.nll(y, eta), np.log(np.exp(scores).sum()) - scores, rtol=1e-13)
 
 
+@pytest.mark.parametrize("name", losses())
+def test_a_loss_page_ends_in_a_command_that_exists(name: str) -> None:
+    from mlefit.cli import COMMANDS
+
+    _, command, option, loss = explain(name)["train"].split()
+    assert (command in COMMANDS, option, loss) == (True, "--loss", name)
+
+
 # -- the command ------------------------------------------------------------------------------------------------
 
 
