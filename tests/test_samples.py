@@ -18,7 +18,7 @@ def test_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["koin", "../coin", "", "README.md", "/etc/passwd"])
 def test_an_unknown_name_lists_the_names(name: str) -> None:
-    with pytest.raises(mlefit.UsageError, match="there are .*coin, .*three"):
+    with pytest.raises(mlefit.UsageError, match=r"there are .*coin, .*three"):
         mlefit.sample_data(name)
 
 

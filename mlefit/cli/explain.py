@@ -11,8 +11,8 @@ from mlefit.cli import options as o
 from mlefit.report.document import Document
 
 HELP = """\
-For a family: the density, the log-likelihood, the NLL, the score equations, the closed form or why there is none, and
-the loss it is in machine learning. For a loss: the way from the likelihood to the loss, what was dropped, and the
+For a family: the density, the log-likelihood, the NLL, the score equations, the closed form or why there is none, and \
+the loss it is in machine learning. For a loss: the way from the likelihood to the loss, what was dropped, and the \
 gradient that a network receives. Each with an example worked on sample data when you ask.
 """
 

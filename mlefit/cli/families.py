@@ -11,7 +11,7 @@ from mlefit.families.base import Family
 from mlefit.report.document import Document
 
 HELP = """\
-Every family with its parameters, the values it gives probability to, the losses of machine learning that it is, and
+Every family with its parameters, the values it gives probability to, the losses of machine learning that it is, and \
 the other names it answers to. Names after the command list those families alone.
 """
 
