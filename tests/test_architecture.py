@@ -30,7 +30,7 @@ FLOORS = {
     "cli": 6,
 }
 # What stands between the floors and the commands: the Python interface, explanations, the family checker.
-DOORS = {"__init__": 7, "__main__": 7, "testing": 7, "api": 5, "modelling": 5, "explain": 5}
+DOORS = {"__init__": 7, "__main__": 7, "testing": 7, "api": 5, "modelling": 5, "explain": 5, "estimators": 5}
 # Predictors turn samples into sums, which solvers define; the objective needs an engine to default to.
 NEIGHBOURS = {("predictors", "sample"), ("predictors", "solvers"), ("objective", "engines")}
 # Conveniences of results, each imported when it is called: a fit prints itself, a model predicts from a table.
