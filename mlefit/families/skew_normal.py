@@ -165,12 +165,12 @@ def _log_thin(x: Array, shape: Array) -> Array:
 
     b = np.maximum(1.0, shape)
     edge, lean = b * x, shape / b
-    top = log_ndtr(-lean * edge)
-    far = np.where(edge > 1e8, 0.0, edge)
-    width = REACH / (np.sqrt(far * far + REACH) + far)
+    width = REACH / (np.sqrt(edge * edge + REACH) + edge)
+    fall = (1 / b**2 + lean**2) / 2
+    first = ratio(lean * edge)
 
     def falling(distance: Array) -> Array:
-        drop = distance * (2 * far + distance) / (2 * b * b)
-        return np.exp(log_ndtr(-lean * (far + distance)) - top - drop)
+        """phi(s/b) Phi(-lean s), Phi(-s) being phi(s) times Mills' ratio, over its value at the edge."""
+        return np.exp(-fall * distance * (2 * edge + distance)) * ratio(lean * (edge + distance)) / first
 
-    return np.log(integral(falling, width) / b) + top - x * x / 2 - CONSTANT
+    return np.log(integral(falling, width) / b) + log_ndtr(-lean * edge) - x * x / 2 - CONSTANT

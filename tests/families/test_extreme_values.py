@@ -1,0 +1,51 @@
+"""GEV and generalized Pareto: smooth through xi = 0, and no maximum is claimed where the likelihood has none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mlefit.families.generalized_pareto import GeneralizedPareto
+from mlefit.families.gev import GEV
+from mlefit.inference.fit import fit_sample
+from mlefit.sample import Sample
+
+FAMILIES = [GEV(), GeneralizedPareto()]
+Y = np.array([0.05, 0.4, 1.1, 2.7, 6.0])
+
+
+def scores(family, xi):
+    return family.forward(np.array([*[0.3, 1.4][-family.size + 1 :], xi]))[:, None]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+@pytest.mark.parametrize("xi", [1e-14, 1e-9, 1e-5])
+def test_passes_through_zero_linearly(family, xi):
+    below, at, above = (family.derivatives(Y, scores(family, s * xi)) for s in (-1, 0, 1))
+    for low, middle, high in zip(below, at, above, strict=True):
+        np.testing.assert_allclose((low + high) / 2, middle, rtol=1e-12 + 1e3 * xi**2, atol=1e-12 + 1e3 * xi**2)
+    slope = (above[0] - below[0]) / (2 * xi)
+    np.testing.assert_allclose(slope, at[1][-1], rtol=1e-6, atol=1e-14 / xi + 1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+@pytest.mark.parametrize("xi", [-1.0, -1.2, -3.0])
+def test_refuses_a_shape_with_unbounded_likelihood(family, xi):
+    # y well inside the support, which ends at 1.4 / 3 above the location or zero
+    assert np.all(family.nll(np.array([0.01, 0.1]), scores(family, xi)) == np.inf)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+def test_data_that_pile_up_at_their_end_are_no_success(family):
+    y = 1 - np.random.default_rng(3).random(40) ** 3  # the density grows towards 1: xi runs below -1
+    fit = fit_sample(family, Sample(y))[0]
+    assert not fit.converged
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
+@pytest.mark.parametrize("xi", [-0.4, 0.0, 0.6, 1.5])
+def test_recovers_its_shape(family, xi):
+    y = family.sample(np.random.default_rng(5), scores(family, xi), 4000)
+    fit = fit_sample(family, Sample(y))[0]
+    assert fit.converged
+    assert abs(fit.theta[-1] - xi) < 4 * fit.std_errors["shape"]
