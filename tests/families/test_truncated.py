@@ -62,7 +62,8 @@ def test_is_the_maximum_of_the_renormalised_likelihood(name):
             eta = np.asarray(eta)[:, None]
             left = below - 1 if family.discrete else below
             high = np.where(np.isinf(above), 1.0, np.exp(family.log_cdf(column(np.minimum(above, 1e300)), eta)))
-            low = np.where(left < family.support.lower, 0.0, np.exp(family.log_cdf(column(np.maximum(left, -1e300)), eta)))
+            low = np.exp(family.log_cdf(column(np.maximum(left, -1e300)), eta))
+            low = np.where(left < family.support.lower, 0.0, low)
             total = float((weight * (family.nll(rest, eta) + np.log(high - np.where(np.isinf(below), 0, low)))).sum())
         return total if np.isfinite(total) else 1e10
 
