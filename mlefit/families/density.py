@@ -151,8 +151,9 @@ def parameter(text: str) -> Parameter:
     name = found["name"]
     if name in FUNCTIONS or name == "y":
         raise UsageError(f"{name!r} cannot be a parameter: it is {'the column' if name == 'y' else 'a function'}")
-    lower = float(low) if low is not None else float(bound) if sign == ">" else -inf
-    upper = float(bound) if sign == "<" else inf
+    end = float(bound or 0)
+    lower = float(low) if low is not None else end if sign == ">" else -inf
+    upper = end if sign == "<" else inf
     if not lower < upper:
         raise UsageError(f"the parameter {text.strip()!r} has no values: {lower:g} is not below {upper:g}")
     return Parameter(name, bounds.link(lower, upper))

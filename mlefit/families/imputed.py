@@ -35,7 +35,7 @@ class Copies:
     @property
     def count(self) -> int:
         """The number m of copies."""
-        return self.y.shape[-1] // self.rows.y.shape[-1]
+        return int(self.y.shape[-1] // self.rows.y.shape[-1])
 
     def _apart(self, values: Array) -> Array:
         return values.reshape(*values.shape[:-1], self.count, -1)
@@ -63,14 +63,14 @@ class Copies:
         return np.asarray(self.sum((values - self.spread(self.mean(values))) ** 2) / self.total_weight)
 
     def minimum(self, values: Array) -> Array:
-        return np.min([self.rows.minimum(v) for v in self._apart(values)], axis=0)
+        return np.asarray(np.min([self.rows.minimum(v) for v in self._apart(values)], axis=0))
 
     def maximum(self, values: Array) -> Array:
-        return np.max([self.rows.maximum(v) for v in self._apart(values)], axis=0)
+        return np.asarray(np.max([self.rows.maximum(v) for v in self._apart(values)], axis=0))
 
     def quantile(self, values: Array, q: float) -> Array:
         """The mean of the copies' quantiles: near enough for a start."""
-        return np.mean([self.rows.quantile(v, q) for v in self._apart(values)], axis=0)
+        return np.asarray(np.mean([self.rows.quantile(v, q) for v in self._apart(values)], axis=0))
 
     def spread(self, group_values: Array) -> Array:
         found = self.rows.spread(group_values)
@@ -126,7 +126,7 @@ def _first(family: Family, rows: Rows, exact: NDArray[np.bool_], left: Array, ri
     value = np.where(closed, low + (high - low) * parts, value)
     value = np.where(np.isfinite(value), value, middle)
     value = np.where(exact, middle, value)
-    return np.round(value) if family.discrete else value
+    return np.asarray(np.round(value) if family.discrete else value)
 
 
 def _parts(n: int) -> Array:

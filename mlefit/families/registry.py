@@ -56,6 +56,13 @@ BUILT_IN: Final[dict[str, str]] = {
     "von-mises": "von_mises:VonMises",
 }
 
+# Prefixes that make a family of others, each with an example.
+COMPOSERS: Final = {
+    "zero-inflated": "zero-inflated:poisson",
+    "hurdle": "hurdle:negative-binomial",
+    "mixture": "mixture:normal*3",
+    "scipy": "scipy:nakagami",
+}
 GROUP: Final = "mlefit.families"
 _registered: dict[str, Family] = {}
 _plugins_loaded = False
@@ -88,6 +95,8 @@ def get(name: str) -> Family:
     Raises:
         UsageError: no such family; the message suggests the nearest name.
     """
+    if ":" in name or canonical(name) == "normal-mixture":
+        return _composed(name)
     key = canonical(name)
     if key in BUILT_IN:
         return _built_in(key)
@@ -101,6 +110,41 @@ def get(name: str) -> Family:
     near = get_close_matches(key, [*BUILT_IN, *_registered, *aliases], 1, 0.6)
     hint = f"did you mean {near[0]}?" if near else "`mlefit families` lists them"
     raise UsageError(f"there is no family called {name!r}; {hint}")
+
+
+def _composed(name: str) -> Family:
+    """A family made of others: zero-inflated:NAME, hurdle:NAME, mixture:NAME*K, mixture:A+B, scipy:NAME."""
+    prefix, _, rest = name.partition(":")
+    prefix, rest = canonical(prefix), rest.strip()
+    if prefix == "normal-mixture":
+        return _composed("mixture:normal*2")
+    if prefix not in COMPOSERS:
+        near = get_close_matches(prefix, COMPOSERS, 1, 0.5)
+        hint = f"did you mean {near[0]}:{rest}?" if near else f"the prefixes are {', '.join(COMPOSERS)}"
+        raise UsageError(f"there is no kind of family called {prefix!r}; {hint}")
+    if not rest:
+        raise UsageError(f"{prefix}: needs the name of a family after the colon, such as {COMPOSERS[prefix]}")
+    if prefix == "zero-inflated":
+        from mlefit.families.zero_inflated import ZeroInflated
+
+        return ZeroInflated(get(rest))
+    if prefix == "hurdle":
+        from mlefit.families.hurdle import Hurdle
+
+        return Hurdle(get(rest))
+    if prefix == "scipy":
+        from mlefit.families.scipy_adapter import adapt
+
+        return adapt(rest)
+    from mlefit.families.mixture import Mixture
+
+    components: list[Family] = []
+    for part in rest.split("+"):
+        base, star, count = part.partition("*")
+        if star and not (count.strip().isdigit() and int(count) > 0):
+            raise UsageError(f"a number of components follows the *, such as mixture:normal*3; {count!r} is none")
+        components += [get(base.strip())] * (int(count) if star else 1)
+    return Mixture(components)
 
 
 def names() -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.families.base import Derivatives, Family
 from mlefit.families.links import Array
@@ -68,7 +69,7 @@ def full(values: Array, shape: tuple[int, ...]) -> Array:
     return np.array(np.broadcast_to(values, values.shape[: values.ndim - len(shape)] + shape))
 
 
-def pick(y: Array, eta: Array, mask: Array) -> tuple[Array, Array]:
+def pick(y: Array, eta: Array, mask: NDArray[np.bool_]) -> tuple[Array, Array]:
     """The entries of y (..., n) and eta (k, ...) where a mask (..., n) holds, each flattened to one axis."""
     flat_eta = np.broadcast_to(eta, (eta.shape[0], *mask.shape))[:, mask]
     if y.ndim == 1:

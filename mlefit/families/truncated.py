@@ -86,8 +86,8 @@ class Truncated(Wrapped):
         known = self.base.inside(self.rows(y)) & (left < right) & ~np.isnan(y[-2]) & ~np.isnan(y[-1])
         if isinstance(self.base, Censored):
             exact = y[0] == y[1]
-            return known & (~exact | ((y[0] >= y[-2]) & (y[0] <= y[-1])))
-        return known & (y[0] >= y[-2]) & (y[0] <= y[-1])
+            return np.asarray(known & (~exact | ((y[0] >= y[-2]) & (y[0] <= y[-1]))))
+        return np.asarray(known & (y[0] >= y[-2]) & (y[0] <= y[-1]))
 
     def central(self, y: Array) -> Array:
         return self.base.central(self.rows(y))
