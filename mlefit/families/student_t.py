@@ -16,15 +16,15 @@ from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, sy
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.incomplete import log1p_excess, log_beta_cdf
 from mlefit.families.links import Array, identity, log
-from mlefit.families.stirling import LARGE
 from mlefit.families.support import real
 
 HALF_LOG_TAU: Final = np.log(tau) / 2
 # Above this df, log(1 + w) is no longer near enough to w/(1 + w) to be subtracted from it.
 MANY: Final = 50.0
 HUGE: Final = 1e280
+SHIFT: Final = 10  # from here on the series of c is exact
 # Coefficients of a^-1, a^-3 ... in the asymptotic series of c.
-STEP: Final = (1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432, -691 / 180224, 5461 / 425984)
+TERMS: Final = (1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432, -691 / 180224, 5461 / 425984)
 NORMAL_DF: Final = 1e16  # where to start when the data have lighter tails than the normal
 
 
@@ -44,7 +44,7 @@ class StudentT(Family):
     def nll(self, y: Array, eta: Array) -> Array:
         df = np.exp(eta[0])
         z = (y - eta[1]) * np.exp(-eta[2])
-        return (df + 1) / 2 * _logs(z, df)[1] + (eta[2] + HALF_LOG_TAU + _constant(df / 2)[0])
+        return (df + 1) / 2 * _logs(z, df)[1] + (eta[2] + HALF_LOG_TAU + _constants(df / 2)[0])
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -59,7 +59,7 @@ class StudentT(Family):
         rest = 1 / (1 + w)
         u = w * rest
         excess = log1p_excess(w) + w * u if np.any(df > MANY) else logs - u
-        constant, slope, curve = _constant(df / 2)
+        constant, slope, curve = _constants(df / 2)
         weight = (1 + 1 / df) * rest
         square = (df + 1) * u  # weight z^2
         return (
@@ -144,26 +144,49 @@ def _logs(z: Array, df: Array) -> tuple[Array, Array]:
     return w, logs
 
 
+def _constants(a: Array) -> Derivatives:
+    """`_constant` of every row; rows of one group follow each other and share it."""
+    if a.ndim != 1 or a.size < 2:
+        return _constant(a)
+    first = np.flatnonzero(np.concatenate([[True], a[1:] != a[:-1]]))
+    if 2 * first.size > a.size:
+        return _constant(a)
+    repeats = np.diff(first, append=a.size)
+    value, slope, curve = (np.repeat(t, repeats) for t in _constant(a[first]))
+    return value, slope, curve
+
+
 def _constant(a: Array) -> Derivatives:
     """c = lgamma(a) - lgamma(a + 1/2) + log(a)/2, a dc/da and a^2 d2c/da2.
 
-    Above `LARGE` from DLMF 5.11.8, whose terms for h = 1/2 and h = 0 differ by (2 - 2^(1-k)) B_k / (k (k-1)) a^(1-k).
+    For large a from DLMF 5.11.8, whose terms for h = 1/2 and h = 0 differ by (2 - 2^(1-k)) B_k / (k (k-1)) a^(1-k).
+    Smaller ones are first raised by `SHIFT`, with c(x) - c(x + 1) = log(1 + 1/(4 x (x + 1)))/2: no term cancels.
     """
-    small, large = np.minimum(a, LARGE), np.maximum(a, LARGE)
+    a = np.asarray(a, dtype=float)
+    near = a < SHIFT
+    large = np.where(near, a + SHIFT, a)
     r = 1 / large
     s = r * r
     series = [np.zeros_like(r), np.zeros_like(r), np.zeros_like(r)]
-    for j in range(len(STEP) - 1, -1, -1):
+    for j in range(len(TERMS) - 1, -1, -1):
         power = 2 * j + 1
         for i, factor in enumerate((1, -power, power * (power + 1))):
-            series[i] = series[i] * s + factor * STEP[j]
-    half = small + 0.5
-    plain = (
-        special.gammaln(small) - special.gammaln(half) + np.log(small) / 2,
-        small * (special.digamma(small) - special.digamma(half)) + 0.5,
-        small**2 * (special.zeta(2.0, small) - special.zeta(2.0, half)) - 0.5,
-    )
-    value, slope, curve = (np.where(a > LARGE, r * t, p) for t, p in zip(series, plain, strict=True))
+            series[i] = series[i] * s + factor * TERMS[j]
+    ratio = a * r
+    value, slope, curve = r * series[0], ratio * r * series[1], ratio * ratio * r * series[2]
+    if near.any():
+        x = np.minimum(a, SHIFT)
+        product, first, second = np.ones_like(x), np.zeros_like(x), np.zeros_like(x)
+        for _ in range(SHIFT):
+            step = x * (x + 1)
+            bend = 0.25 / ((x + 0.5) * step)
+            product *= 1 + 0.25 / step
+            first += bend
+            second += bend * bend * (12 * step + 2)
+            x = x + 1
+        value = value + np.where(near, np.log(product) / 2, 0.0)
+        slope = slope - np.where(near, a * first, 0.0)
+        curve = curve + np.where(near, a * a * second, 0.0)
     return value, slope, curve
 
 
