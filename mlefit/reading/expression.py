@@ -6,8 +6,6 @@ table, a setting, a second statement) is refused here, by its syntax tree; the c
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,6 +41,8 @@ _REFUSED = {
 }
 # Functions that change from query to query, yet tell nothing but the time.
 _CLOCK = frozenset({"today", "now"})
+# DuckDB before 2.0 calls these steady.
+_SETTINGS = frozenset({"current_setting", "getvariable", "getenv"})
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def parse(
     Raises:
         UsageError: not an expression, an unknown column, or something an expression may not hold.
     """
+    import json
+
     tree = _syntax_tree(connection, text, names)
     used: set[int] = set()
     functions: set[str] = set()
@@ -93,6 +95,8 @@ def parse(
 
 def unknown_column(text: str, names: Sequence[str], detail: str = "") -> UsageError:
     """The error that lists the columns and suggests the nearest."""
+    import difflib
+
     copies = [name for name in names if re.fullmatch(re.escape(text) + r"_\d+", name)]
     if len(copies) > 1:
         return UsageError(
@@ -110,6 +114,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _syntax_tree(connection: duckdb.DuckDBPyConnection, text: str, names: Sequence[str]) -> Any:
+    import json
+
     if not text.strip() or "\0" in text:
         raise unknown_column(text, names)
     try:
@@ -207,6 +213,8 @@ def _check_function(connection: duckdb.DuckDBPyConnection, name: str, text: str)
     ).fetchall()
     kinds = {row[0] for row in rows}
     if not rows:
+        import difflib
+
         known = connection.execute(
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
         ).fetchall()
@@ -217,5 +225,5 @@ def _check_function(connection: duckdb.DuckDBPyConnection, name: str, text: str)
         what = "computes over many rows" if "aggregate" in kinds else "is not a plain function"
         raise UsageError(f"{name}() in {text!r} {what}; an expression computes row by row with the columns.")
     steady = all(stability == "CONSISTENT" and not selects for _, stability, selects in rows)
-    if not steady and name not in _CLOCK:
+    if name in _SETTINGS or (not steady and name not in _CLOCK):
         raise UsageError(f"{name}() in {text!r} reads more than the columns, so an expression may not call it.")

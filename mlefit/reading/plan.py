@@ -43,7 +43,7 @@ _NUMBERS: Final = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Operand:
     """A column or expression to be read.
 
@@ -113,7 +113,7 @@ def kind_of(type_name: str) -> ColumnKind:
     return "date" if type_name.startswith(("DATE", "TIME")) else "text"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """The SQL of a request.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import csv
 import functools
-import glob
 import io
 import itertools
 import os
@@ -19,7 +18,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
@@ -59,7 +58,7 @@ class File:
     compression: str = "none"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Column:
     """A column: the name a person uses, its quoted name in the scan, its DuckDB type there."""
 
@@ -68,7 +67,7 @@ class Column:
     type: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """An opened table, of any format.
 
@@ -87,7 +86,7 @@ class Source:
     columns: tuple[Column, ...]
     dialect: Dialect | None = None
     first_row: tuple[str, int] = ("row", 0)
-    keep_alive: object = field(default=None, repr=False)
+    keep_alive: object = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,7 +116,8 @@ class Source:
         compressions = {f.compression for f in files}
         compression = compressions.pop() if len(compressions) == 1 else "auto"
         if self.kind == "json":
-            return f"read_json({paths}, sample_size=-1, compression={literal(compression)})"
+            packed = "" if compression == "none" else f", compression={literal(compression)}"
+            return f"read_json({paths}, sample_size=-1{packed})"
         assert self.dialect is not None
         return csv_scan(paths, self.dialect, compression, [column.sql for column in self.columns], nulls)
 
@@ -299,6 +299,8 @@ def _files(path: str) -> tuple[File, ...]:
         return (_standard_input(),)
     if "\0" in path or not path:
         raise DataError(f"There is no file {path!r}.")
+    import glob
+
     names = [path]
     if not os.path.lexists(path) and glob.has_magic(path):
         names = sorted(name for name in glob.glob(path, recursive=True) if not os.path.isdir(name))
