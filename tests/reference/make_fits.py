@@ -59,7 +59,7 @@ DATA = {
     "chi-squared": "tiny_positive wind colon_time",
     "pareto": "tiny_positive rivers danish",
     "lomax": "tiny_heavy lynx danish_excess_1",
-    "burr12": "tiny_heavy groundbeef pima_pedigree pbc_copper",
+    "burr12": "abbey groundbeef pima_pedigree pbc_copper",
     "von-mises": "tiny_angles birthday_angle volcano_aspect",
 }
 
