@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from mlefit.api import fit
     from mlefit.errors import DataError, MlefitError, UsageError
     from mlefit.estimators import NLLClassifier, NLLRegressor
     from mlefit.families.base import ExponentialFamily, Family, Parameter
@@ -29,6 +30,7 @@ _HOME: Final = {
     "NLLRegressor": "mlefit.estimators",
     "Parameter": "mlefit.families.base",
     "UsageError": "mlefit.errors",
+    "fit": "mlefit.api",
     "load": "mlefit.inference.model",
     "register": "mlefit.families.registry",
     "sample_data": "mlefit.samples",
@@ -37,7 +39,7 @@ _HOME: Final = {
 
 __all__ = [
     "DataError", "ExponentialFamily", "Family", "MlefitError", "Model", "NLLClassifier", "NLLRegressor",
-    "Parameter", "UsageError", "load", "register", "sample_data", "train",
+    "Parameter", "UsageError", "fit", "load", "register", "sample_data", "train",
 ]  # fmt: skip
 
 

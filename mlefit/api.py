@@ -193,7 +193,7 @@ def _request(family: Family, request: reading.Request, roles: Roles) -> reading.
             raise UsageError(f"{family.name} needs --{needed[len(roles.further)]}: a column or a number")
         raise UsageError(f"{family.name} takes no trials; leave --trials out")
     numeric = {} if family.labels else {"y": roles.y[0]}
-    numeric |= dict(zip(needed, roles.further, strict=True))
+    numeric |= {name: text for name, text in zip(needed, roles.further, strict=True) if _constant(text) is None}
     if roles.weight is not None:
         numeric["weight"] = roles.weight
     labels = {"y": roles.y[0]} if family.labels else {}
@@ -203,11 +203,25 @@ def _request(family: Family, request: reading.Request, roles: Roles) -> reading.
     return replace(request, numeric=numeric, labels=labels, missing=missing)
 
 
+def _constant(text: str) -> float | None:
+    """A number given in place of a column."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _further(table: reading.Table, name: str, text: str) -> Array:
+    value = _constant(text)
+    return table.numeric[name] if value is None else np.full(table.n, value)
+
+
 def _part(family: Family, table: reading.Table, request: reading.Request, roles: Roles) -> Part:
     """A table's rows as a sample sorted by group, every value checked."""
     y: Array = table.labels["y"].codes.astype(float) if family.labels else table.numeric["y"]
     if len(family.columns) > 1:
-        y = np.stack([y, *(table.numeric[name] for name in family.columns[1:])])
+        further = zip(family.columns[1:], roles.further, strict=True)
+        y = np.stack([y, *(_further(table, name, text) for name, text in further)])
     weight = table.numeric.get("weight")
     keep = np.ones(table.n, dtype=bool)
     by = [table.labels[f"by{i}"] for i in range(len(roles.by))]
@@ -282,7 +296,8 @@ def _check(
         return
     row = int(np.flatnonzero(~inside)[0])
     role = "y"
-    if len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0]):
+    second = len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0])
+    if second and family.columns[1] in request.numeric:
         role = family.columns[1]
     place = reading.locate(request, role, table.first + row)
     name = roles.y[0] if role == "y" else roles.further[0]

@@ -15,11 +15,7 @@ from mlefit.families import registry
 from mlefit.inference.fit import Fit, Options, fit_sample
 from mlefit.sample import Sample
 
-PLAIN = [
-    name
-    for name in registry.BUILT_IN
-    if not registry.get(name).labels and registry.get(name).columns == ("y",)
-]
+PLAIN = [name for name in registry.BUILT_IN if not registry.get(name).labels and registry.get(name).columns == ("y",)]
 
 
 def values(name: str, n: int = 40, seed: int = 0) -> np.ndarray:
