@@ -17,8 +17,8 @@ import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
@@ -73,20 +73,27 @@ class Source:
 
     Attributes:
         kind: format.
-        connection: the locked connection that alone can scan it.
+        connect: makes the locked connection that alone can scan it.
         files: its files in order; empty for memory.
         columns: what it holds; names are unique.
         dialect: of text tables.
+        arrays: name -> column of memory.
         first_row: number that an error calls the first row of memory by, and what a row is called there.
     """
 
     kind: Kind
-    connection: duckdb.DuckDBPyConnection
+    connect: Callable[[], duckdb.DuckDBPyConnection]
     files: tuple[File, ...]
     columns: tuple[Column, ...]
     dialect: Dialect | None = None
     first_row: tuple[str, int] = ("row", 0)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
     keep_alive: object = None
+
+    @functools.cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The one connection, made when it is first needed: numbers in memory need none."""
+        return self.connect()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -540,7 +547,7 @@ def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept:
     while any(name.lower().startswith(prefix) for name in names):
         prefix += "_"
     columns = tuple(Column(name, quoted(f"{prefix}{i}"), "VARCHAR") for i, name in enumerate(names))
-    return Source("csv", connect([f.path for f in files]), files, columns, first, keep_alive=kept)
+    return Source("csv", functools.partial(connect, [f.path for f in files]), files, columns, first, keep_alive=kept)
 
 
 def _dialect(file: File, no_header: bool, delimiter: str | None) -> Dialect | None:
@@ -584,7 +591,7 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 def _typed(kind: Literal["parquet", "json"], files: tuple[File, ...], kept: object = None) -> Source:
     connection = connect([file.path for file in files])
-    source = Source(kind, connection, files, (), keep_alive=kept)
+    source = Source(kind, lambda: connection, files, (), keep_alive=kept)
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {source.scan()}").fetchall()
     except (duckdb.Error, UnicodeError) as error:
@@ -594,9 +601,13 @@ def _typed(kind: Literal["parquet", "json"], files: tuple[File, ...], kept: obje
 
 def open_memory(columns: Mapping[str, tuple[str, Any]], *, first_row: tuple[str, int] = ("row", 0)) -> Source:
     """A source over numpy columns: name -> (DuckDB type, array)."""
-    connection = duckdb.connect(config={"temp_directory": "", "autoload_known_extensions": "false"})
-    internal = {f"c{i}": array for i, (_, array) in enumerate(columns.values())}
-    connection.register("memory", internal)
-    connection.execute("SET enable_external_access=false; SET lock_configuration=true")
+    arrays = {name: array for name, (_, array) in columns.items()}
+
+    def connect_memory() -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config={"temp_directory": "", "autoload_known_extensions": "false"})
+        connection.register("memory", {f"c{i}": array for i, array in enumerate(arrays.values())})
+        connection.execute("SET enable_external_access=false; SET lock_configuration=true")
+        return connection
+
     described = tuple(Column(name, quoted(f"c{i}"), kind) for i, (name, (kind, _)) in enumerate(columns.items()))
-    return Source("memory", connection, (), described, first_row=first_row, keep_alive=internal)
+    return Source("memory", connect_memory, (), described, first_row=first_row, arrays=arrays)
