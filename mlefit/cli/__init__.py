@@ -44,7 +44,7 @@ class Commands(TyperGroup):
         module = import_module(f"mlefit.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         single.command(
-            cmd_name, help=f"{COMMANDS[cmd_name]}\n\n{module.HELP}", epilog=module.EXAMPLES, no_args_is_help=False
+            cmd_name, help=f"{COMMANDS[cmd_name]}\n\n{_reflowed(module.HELP)}", epilog=module.EXAMPLES, no_args_is_help=False
         )(module.command)
         return typer.main.get_command(single)
 
@@ -57,6 +57,11 @@ class Commands(TyperGroup):
             hint = f"did you mean `mlefit {near[0]}`?" if near else f"choose one of {', '.join(COMMANDS)}"
             ctx.fail(f"there is no command called {name!r}; {hint}")
         return super().resolve_command(ctx, args)
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs of one line each, so that the terminal's width alone breaks them."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 app = typer.Typer(

@@ -96,6 +96,8 @@ class Family(ABC):
     irregular: frozenset[str] = frozenset()
     # One sentence for the table when `irregular` is not empty.
     irregular_note: str = ""
+    # How `start` finds an estimate that the solver then has nothing to add to.
+    start_method: str = "closed form"
 
     # -- the likelihood -------------------------------------------------------------------------------------
 
@@ -196,6 +198,14 @@ class Family(ABC):
     def starts(self, rows: Rows) -> list[Array]:
         """Every start worth trying, the best one first; more than one where there can be several modes."""
         return [self.start(rows)]
+
+    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
+        """Why the likelihood has no bound near scores (k, G), "" where it has; one sentence a group.
+
+        `low` and `high` (G,) are the extremes of the data. For families that can put a spike of infinite density on a
+        single value, which the total alone does not show.
+        """
+        return [""] * eta.shape[1]
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
         """This family with some parameters held at given values.

@@ -37,6 +37,7 @@ class ZeroInflated(Family):
 
     aliases: tuple[str, ...] = ()
     discrete = True
+    start_method = "em"
 
     def __init__(self, base: Family, others: Sequence[Array] = ()) -> None:
         check_counts(base, "zero-inflated")

@@ -121,20 +121,30 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
             spike = (height > np.where(scale > 0, SPIKE, 100.0)) | (solution.sums.value == -np.inf)
     # A likelihood of 1 from intervals alone: they share a value, or nothing ever happened.
     certain = np.asarray(family.censored & finite & (np.abs(solution.sums.value) < CERTAIN))
-    arrived = finite & (solution.decrement <= GRADIENT)
+    # A parameter on its boundary has a gradient that points outward and is none of the others' concern.
+    decrement = solution.decrement
+    if edge.any():
+        with np.errstate(all="ignore"):
+            inner = np.where(regular, gradient, 0.0)
+            distance = np.sqrt(np.maximum(np.einsum("ij,ijk,ik->i", inner, inverse, inner), 0.0))
+        decrement = np.where(edge.any(axis=1), distance, decrement)
+    arrived = finite & (decrement <= GRADIENT)
+    # A density may well be infinite at an end of its support: a sound interior maximum is no spike.
+    sound = arrived & positive & (edge == 0).all(axis=1)
+    spike &= ~sound
     certificates: list[Certificate] = []
     warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
-    plain = arrived & positive & ~spike & ~certain & (edge == 0).all(axis=1)
+    plain = sound & ~certain
     for i in range(count):
         if plain[i]:
             converged[i] = True
-            certificates.append(Certificate(float(solution.decrement[i]), True, _number(condition[i])))
+            certificates.append(Certificate(float(decrement[i]), True, _number(condition[i])))
             warnings.append(())
             continue
         edges = _edges(family, edge[i]) if own_scores else _no_edges(family, theta[i])
         if certain[i]:
-            certificates.append(Certificate(_number(solution.decrement[i]), False, None, (), CERTAINTY))
+            certificates.append(Certificate(_number(decrement[i]), False, None, (), CERTAINTY))
             warnings.append((CERTAINTY,))
             continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
@@ -143,7 +153,7 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
         converged[i] = not problem
         certificates.append(
             Certificate(
-                _number(solution.decrement[i]),
+                _number(decrement[i]),
                 bool(positive[i] and not lost),
                 _number(condition[i]),
                 tuple(name for name, _, _ in edges),

@@ -348,7 +348,7 @@ def report(
             0.0 - float(value[i]),
             options.level,
             options.interval,
-            "closed form" if closed[i] else solution.solver,
+            family.start_method if closed[i] else solution.solver,
             int(solution.iterations[i]),
             verdict.certificates[i],
             bool(verdict.converged[i]),

@@ -73,7 +73,7 @@ def verdict(fit: Fit) -> Text:
     """One line: converged and on what evidence, or not."""
     if not fit.converged:
         return Text("not converged", style="bold red")
-    steps = "" if fit.solver == "closed form" else f", {fit.iterations} iteration{'s' * (fit.iterations != 1)}"
+    steps = "" if fit.iterations == 0 else f", {fit.iterations} iteration{'s' * (fit.iterations != 1)}"
     evidence = f"gradient {significant(fit.certificate.gradient_norm, 2)} standard errors"
     line = Text()
     line.append("converged", style="green")
