@@ -68,7 +68,7 @@ class Numeric:
             unit = values / size
             mean = float(unit.mean())
             mean += float((unit - mean).mean())
-            scale = 1 / (float(np.sqrt(np.mean((unit - mean) ** 2))) * size)
+            scale = 1 / (np.sqrt(np.mean((unit - mean) ** 2)) * size)
         varied = values.min() < values.max() and np.isfinite(scale)
         return Numeric(name, mean * size, float(scale) if varied else 0.0)
 

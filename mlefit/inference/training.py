@@ -109,7 +109,7 @@ class Settings:
         steps = max(1, -(-rows // max(batch, 1)))
         epochs = self.epochs or (1000 if full else int(np.clip(STEPS // steps, 20, 1000)))
         patience = self.patience if self.patience is not None else max(10, min(epochs // 10, 50))
-        rate = self.learning_rate or (0.0 if full else OPTIMIZERS[optimizer].rate)
+        rate = None if full else self.learning_rate or OPTIMIZERS[optimizer].rate
         precision = self.precision or ("float64" if full else "float32")
         decay = min(0.5, 50 / max(rows, 1)) if self.hidden and not full else 0.0
         return replace(
@@ -388,7 +388,7 @@ class _Runner:
             if decay:
                 shrunk = decay * network.decayed * theta
                 value, gradient = value + 0.5 * float(shrunk @ theta), gradient + shrunk
-            return value if np.isfinite(value) else np.inf, np.nan_to_num(gradient)
+            return value, gradient
 
         def iteration(theta: Array) -> bool:
             network.theta[:] = theta

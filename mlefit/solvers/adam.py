@@ -16,7 +16,7 @@ class Adam(Optimizer):
     """
 
     name = "adam"
-    rate = 0.003
+    rate = 0.001
     memory = ("first", "second")
     beta1 = 0.9
     beta2 = 0.999

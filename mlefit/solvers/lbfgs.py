@@ -47,6 +47,16 @@ def minimize(
     from scipy.optimize import minimize as scipy_minimize
 
     stopped = False
+    highest = 0.0
+
+    def walled(theta: Array) -> tuple[float, Array]:
+        """The function with a wall, high but finite, where it has no value: a line search can step back from that."""
+        nonlocal highest
+        value, gradient = function(theta)
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            highest = max(highest, abs(value))
+            return value, gradient
+        return 10 * highest + 10, np.zeros_like(gradient)
 
     def callback(theta: NDArray[np.float64]) -> None:
         nonlocal stopped
@@ -59,7 +69,7 @@ def minimize(
         "ftol": 0.0, "gtol": tolerance, "maxls": 40,
     }  # fmt: skip
     result = scipy_minimize(
-        function, np.asarray(start, dtype=float), jac=True, method="L-BFGS-B", callback=callback, options=options
+        walled, np.asarray(start, dtype=float), jac=True, method="L-BFGS-B", callback=callback, options=options
     )
     done = result.nit < max_iterations and not stopped
     return Minimum(np.asarray(result.x), float(result.fun), int(result.nit), done)

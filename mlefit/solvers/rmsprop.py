@@ -16,7 +16,7 @@ class RMSprop(Optimizer):
     """s <- rho s + (1 - rho) g^2; theta <- theta - rate g / (sqrt(s) + epsilon)."""
 
     name = "rmsprop"
-    rate = 0.002
+    rate = 0.001
     memory = ("square",)
     rho = 0.9
     epsilon = 1e-8
