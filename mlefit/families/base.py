@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -94,6 +95,9 @@ class Family(ABC):
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.
     irregular: frozenset[str] = frozenset()
+    # Parameter -> value below which the likelihood is unbounded (nll is inf there): a fit that ends at this
+    # cliff has not found a maximum, for there is none.
+    cliffs: Mapping[str, float] = MappingProxyType({})
     # One sentence for the table when `irregular` is not empty.
     irregular_note: str = ""
     # How `start` finds an estimate that the solver then has nothing to add to.

@@ -6,6 +6,7 @@ the reason is named: a parameter on its boundary or running off, an unbounded li
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ CERTAINTY: Final = (
     "no event was observed, or the intervals of all rows share a value: the likelihood can be brought as near to 1 as "
     "one likes, so no maximum-likelihood estimate exists"
 )
+EDGE: Final = 1e-3  # this near to a cliff of the likelihood is over it
 SPIKE: Final = 30.0  # log density times scale of the data: a peak narrower than doubles can resolve
 
 
@@ -76,7 +78,15 @@ class Verdict:
     edge: NDArray[np.int8] = field(repr=False)
 
 
-def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, constant: NDArray[np.bool_]) -> Verdict:
+def certify(
+    family: Family,
+    solution: Solution,
+    *,
+    weight: Array,
+    scale: Array,
+    constant: NDArray[np.bool_],
+    spikes: Sequence[str] = (),
+) -> Verdict:
     """Judge a batch of fits.
 
     Args:
@@ -85,6 +95,7 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
         weight: (G,) total weight.
         scale: (G,) largest magnitude of the data.
         constant: (G,) all values are equal.
+        spikes: why the likelihood is unbounded, "" where it is not, one a problem; see `Family.unbounded`.
     """
     theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
     count, size = theta.shape
@@ -135,7 +146,8 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
     certificates: list[Certificate] = []
     warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
-    plain = sound & ~certain
+    spiked = np.array([bool(reason) for reason in spikes] or [False] * count, dtype=bool)
+    plain = sound & ~certain & ~spiked
     for i in range(count):
         if plain[i]:
             converged[i] = True
@@ -143,9 +155,19 @@ def certify(family: Family, solution: Solution, *, weight: Array, scale: Array, 
             warnings.append(())
             continue
         edges = _edges(family, edge[i]) if own_scores else _no_edges(family, theta[i])
+        if spiked[i]:
+            problem = f"the likelihood of {family.name} is unbounded: {spikes[i]}; no maximum-likelihood estimate exists"
+            certificates.append(Certificate(_number(solution.decrement[i]), False, None, (), problem))
+            warnings.append((problem,))
+            continue
         if certain[i]:
             certificates.append(Certificate(_number(decrement[i]), False, None, (), CERTAINTY))
             warnings.append((CERTAINTY,))
+            continue
+        fallen = _fallen(family, theta[i]) if own_scores else ""
+        if fallen:
+            certificates.append(Certificate(_number(decrement[i]), False, None, (), fallen))
+            warnings.append((fallen,))
             continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
         problem, said = _explain(family, bool(lost), bool(constant[i]), bool(finite[i]), bool(arrived[i]),
@@ -186,6 +208,18 @@ def _no_edges(family: Family, theta: Array) -> list[Edge]:
         if value < 1e-100 or value > 1 - 1e-15:
             found.append((parameter.name, float(round(value)), ""))
     return found
+
+
+def _fallen(family: Family, theta: Array) -> str:
+    """Why a fit that ended at a cliff of the likelihood is none, "" elsewhere."""
+    for parameter, score in zip(family.parameters, theta, strict=True):
+        cliff = family.cliffs.get(parameter.name, -np.inf)
+        if parameter.link.inverse(score) < cliff + EDGE:
+            return (
+                f"the likelihood of {family.name} is unbounded as {parameter.name} falls to {cliff:g}, and these data "
+                "drive it there; no maximum-likelihood estimate exists"
+            )
+    return ""
 
 
 def _explain(

@@ -296,7 +296,8 @@ def report(
     count = solution.theta.shape[0]
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
-    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant)
+    spikes = family.unbounded(solution.theta.T, *extremes)
+    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant, spikes=spikes)
     eta = solution.theta.T
     with np.errstate(all="ignore"):
         score_covariance = verdict.covariance
