@@ -6,6 +6,8 @@ For xi below -1 the likelihood grows without bound as the upper endpoint -scale/
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
@@ -26,6 +28,7 @@ class GeneralizedPareto(Family):
         Parameter("scale", log, "scale"),
         Parameter("shape", identity, "xi: above 0 a heavy tail, below 0 a finite end; always above -1"),
     )
+    cliffs = MappingProxyType({"shape": -1.0})  # Smith (1985)
     support = nonnegative
 
     def nll(self, y: Array, eta: Array) -> Array:

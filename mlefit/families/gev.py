@@ -10,6 +10,8 @@ from math import log as ln
 from math import pi
 from typing import Final
 
+from types import MappingProxyType
+
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
@@ -53,6 +55,7 @@ class GEV(Family):
         Parameter("scale", log, "scale"),
         Parameter("shape", identity, "xi (scipy's c is -xi): above 0 a heavy tail, below 0 a finite end"),
     )
+    cliffs = MappingProxyType({"shape": -1.0})  # Smith (1985)
     support = real
 
     def nll(self, y: Array, eta: Array) -> Array:

@@ -46,6 +46,7 @@ class Pinned(Family):
         self.labels = family.labels
         self.support = family.support
         self.irregular = family.irregular - set(fixed)
+        self.cliffs = {name: value for name, value in family.cliffs.items() if name not in fixed}
         self.start_method = family.start_method
         self.irregular_note = family.irregular_note if self.irregular else ""
         self.parameters = tuple(p for p in family.parameters if p.name not in fixed)

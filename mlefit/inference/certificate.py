@@ -210,6 +210,15 @@ def _no_edges(family: Family, theta: Array) -> list[Edge]:
     return found
 
 
+def _near_cliff(family: Family, theta: Array) -> NDArray[np.bool_]:
+    """Which fits ended where the likelihood turns unbounded, (G,)."""
+    near = np.zeros(theta.shape[0], dtype=bool)
+    for j, parameter in enumerate(family.parameters):
+        if parameter.name in family.cliffs:
+            near |= parameter.link.inverse(theta[:, j]) < family.cliffs[parameter.name] + EDGE
+    return near
+
+
 def _fallen(family: Family, theta: Array) -> str:
     """Why a fit that ended at a cliff of the likelihood is none, "" elsewhere."""
     for parameter, score in zip(family.parameters, theta, strict=True):
