@@ -233,8 +233,8 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
         if outside.size:
             place = reading.locate(wanted, "y", int(outside[0]))
             raise DataError(
-                f"{place.value!r} in target {plan.target!r} on {place} does not fit {plan.loss} ({family.name}), which "
-                f"needs {family.support}"
+                f"{place.value!r} in target {plan.target!r} on {place} does not fit {plan.loss}, whose {family.name} "
+                f"family needs {family.support}"
             )
     weight = found.numeric.get("weight")
     if weight is not None and (weight < 0).any():

@@ -280,7 +280,10 @@ def load(path: str | Path) -> Model:
         kind = header["kind"]
         if kind not in KINDS:
             raise DataError(f"{path} is a model of kind {kind!r}, which this mlefit does not know; upgrade mlefit")
-        family = registry.get(header["family"])
+        try:
+            family = registry.get(header["family"])
+        except UsageError as error:
+            raise DataError(f"{path} holds a model of a family not known here: {error} (or give --plugin)") from error
         if target.levels and family.labels:
             family = family.bind(target.levels)
         if header["fixed"]:
