@@ -21,6 +21,7 @@ ROUNDING: Final = 1e-12  # relative; values closer than this are told apart by t
 HALVINGS: Final = 45
 
 
+@np.errstate(all="ignore")  # a trial point may be anything: what is not finite is refused where it is judged
 def newton(
     objective: Objective,
     start: Array,
@@ -58,8 +59,7 @@ def newton(
         live, direction = live[~done], direction[~done]
         if not live.size:
             break
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shrink = np.nanmin(np.where(direction != 0, limit / np.abs(direction), np.inf), axis=1, initial=1.0)
+        shrink = np.nanmin(np.where(direction != 0, limit / np.abs(direction), np.inf), axis=1, initial=1.0)
         direction *= shrink[:, None]
         moved = _search(objective, numbers, theta, value, gradient, hessian, live, direction)
         iterations[live] += 1
@@ -91,10 +91,9 @@ def _search(
         # Near the minimum the value's rounding hides the decrease; the slope still shows it (the approximate Wolfe
         # condition of Hager and Zhang 2005, equation 1.4).
         near = value[index] + ROUNDING * np.abs(value[index])
-        with np.errstate(invalid="ignore"):
-            after = np.einsum("ij,ij->i", sums.gradient, direction[waiting])
-            gentler = (sums.value <= near) & (after <= (2 * ARMIJO - 1) * slope[waiting])
-            good = ((sums.value <= enough) | gentler) & np.isfinite(sums.gradient).all(axis=1)
+        after = np.einsum("ij,ij->i", sums.gradient, direction[waiting])
+        gentler = (sums.value <= near) & (after <= (2 * ARMIJO - 1) * slope[waiting])
+        good = ((sums.value <= enough) | gentler) & np.isfinite(sums.gradient).all(axis=1)
         kept = index[good]
         theta[kept], value[kept] = trial[good], sums.value[good]
         gradient[kept], hessian[kept] = sums.gradient[good], sums.hessian[good]
