@@ -42,6 +42,10 @@ def command(
     from mlefit.modelling import evaluate_request
 
     o.plugins(plugin)
+    if plot:
+        from mlefit.report.figure import check_path
+
+        check_path(plot)
     loaded = load(model)
     found = evaluate_request(loaded, o.source(data, where, no_header, delimiter, encoding, missing), weights)
     if plot:

@@ -69,6 +69,7 @@ def command(
     from mlefit.inference.training import Settings
 
     o.plugins(plugin)
+    t.check_outputs(plot, save, history, checkpoint)
     share, held = t.validation(validation)
     settings = Settings(
         t.widths(hidden), activation, optimizer, learning_rate, schedule, epochs, batch_size, weight_decay, momentum,

@@ -100,6 +100,22 @@ History = Annotated[
 ]
 
 
+def check_outputs(plot: str | None, *paths: str | None) -> None:
+    """Refuse before the work what could not be written after it.
+
+    Raises:
+        UsageError: a plot of an unknown kind.
+        DataError: a folder that does not exist.
+    """
+    for path in paths:
+        if path is not None and not Path(path).resolve().parent.is_dir():
+            raise DataError(f"there is no folder {Path(path).parent} to write {Path(path).name} to")
+    if plot is not None:
+        from mlefit.report.figure import check_path
+
+        check_path(plot)
+
+
 def widths(text: str) -> tuple[int, ...]:
     """`16,16` or `none`.
 

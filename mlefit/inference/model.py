@@ -262,7 +262,7 @@ class Model:
         return evaluate(self, data, weights)
 
     def __rich_console__(self, console: Any, options: Any) -> Any:
-        from mlefit.report.training import training_table
+        from mlefit.report.models import training_table
 
         yield training_table(self)
 

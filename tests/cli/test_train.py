@@ -325,3 +325,34 @@ def test_a_bar_only_on_a_terminal():
     assert b"epoch" in seen
     assert b"train 0." in seen
     assert b"\x1b[" not in process("train", "--loss", "bce", *SHORT, stdin=subprocess.DEVNULL).stderr.encode()
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["motorcycle.csv", "-l", "gaussian-nll", "-t", "accel"],
+        ["iris.csv", "-l", "cross-entropy", "-t", "species", "--features", "petal_length,sepal_width"],
+        ["iris.csv", "-l", "cross-entropy", "-t", "species", "--features", "petal_length"],
+        ["cars.csv", "-l", "bce", "-t", "dist > 40", "--features", "speed"],
+        ["cars.csv", "-l", "mse", "-t", "dist", "--validation", "0"],
+        ["petrol.csv", "-l", "beta", "-t", "yield_fraction"],
+    ],
+)
+def test_plots_of_training_and_calibration(call, tmp_path, arguments, ending):
+    plot, model = tmp_path / f"p.{ending}", tmp_path / "m"
+    status, _, err = call("train", DATA / arguments[0], *arguments[1:], *SHORT, "--plot", plot, "--save", model)
+    assert status == 0, err
+    assert plot.stat().st_size > 5000
+    calibration = tmp_path / f"c.{ending}"
+    assert call("evaluate", model, DATA / arguments[0], "--plot", calibration)[0] == 0
+    assert calibration.stat().st_size > 5000
+
+
+def test_what_cannot_be_written_is_refused_before_the_work(call, tmp_path):
+    arguments = ("train", DATA / "cars.csv", "-l", "mse", "-t", "dist")
+    assert call(*arguments, "--plot", tmp_path / "p.docx")[0] == 2
+    for option in ("--save", "--history", "--checkpoint", "--plot"):
+        status, out, err = call(*arguments, option, tmp_path / "no" / "where.svg")
+        assert (status, out) == (1, "")
+        assert "no folder" in err
