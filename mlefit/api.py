@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit import reading
 from mlefit.errors import DataError, UsageError
@@ -81,11 +82,27 @@ def fit(
     """
     chosen = registry.get(family) if isinstance(family, str) else family
     groups = (by,) if isinstance(by, str) else tuple(by)
-    columns: dict[str, Any] = {}
+    path, column, weight, further = source_of(data, column, weights, trials)
+    options = Options(level, interval, weight_kind, start or {})
+    request = reading.Request(path, where=where, missing=missing)
+    roles = Roles((column,) if column else (), groups, weight, further)
+    fits = estimate(chosen.pin(fix) if fix else chosen, request, roles, options)
+    return fits if groups else fits[0]
+
+
+def source_of(
+    data: Any, column: str | None, weights: Any, trials: Any
+) -> tuple[str | reading.Source, str | None, str | None, tuple[str, ...]]:
+    """What a caller in Python gave, as a source with the columns to fit, of weights, and of further roles.
+
+    Raises:
+        UsageError: values that are not one-dimensional.
+    """
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         path: str | reading.Source = str(data)
+        columns: dict[str, Any] = {}
     elif hasattr(data, "columns") or isinstance(data, Mapping):
-        path = reading.from_frame(data)
+        path, columns = reading.from_frame(data), {}
     else:
         columns = {"y": _values(data)}
         for name, values in (("weights", weights), ("trials", trials)):
@@ -94,11 +111,7 @@ def fit(
         path, column = reading.from_frame(columns), "y"
     weight = "weights" if "weights" in columns else weights
     further = () if trials is None else ("trials" if "trials" in columns else str(trials),)
-    options = Options(level, interval, weight_kind, start or {})
-    request = reading.Request(path, where=where, missing=missing)
-    roles = Roles((column,) if column else (), groups, weight, further)
-    fits = estimate(chosen.pin(fix) if fix else chosen, request, roles, options)
-    return fits if groups else fits[0]
+    return path, column, weight, further
 
 
 def _values(data: Any) -> Any:
@@ -128,7 +141,7 @@ def estimate(
         DataError, UsageError: as `fit`.
     """
     options = options or Options()
-    names = roles.y or (_only_column(request),)
+    names = roles.y or (only_column(request),)
     fits: list[Fit] = []
     for name in names:
         fits += _estimate(family, request, replace(roles, y=(name,)), options, progress)
@@ -139,16 +152,54 @@ def samples(family: Family, fits: Sequence[Fit], request: reading.Request, roles
     """The rows that each fit was made of, read again: what a plot draws."""
     found: list[Sample] = []
     for name in dict.fromkeys(fit.column for fit in fits):
-        mine = replace(roles, y=(name,))
-        wanted = _request(family, request, mine)
-        table = reading.read(wanted)
-        bound = family.bind(table.labels["y"].levels) if family.labels else family
-        part = _part(bound, table, wanted, mine)
-        found += [part.sample.take(np.array([g])) for g in range(part.sample.groups)]
+        found += grouped(family, request, replace(roles, y=(name,))).apart()
     return found
 
 
-def _only_column(request: reading.Request) -> str:
+@dataclass(frozen=True, eq=False)
+class Grouped:
+    """The rows of one column, sorted by group.
+
+    Attributes:
+        family: bound to the labels found.
+        sample: the rows.
+        groups: values of the `by` columns of each group, None without any.
+        dropped: rows left out for missing values, of each group or in all.
+    """
+
+    family: Family
+    sample: Sample
+    groups: list[dict[str, Any]] | None
+    dropped: int | list[int]
+
+    def apart(self) -> list[Sample]:
+        """The rows of each group."""
+        if self.sample.groups == 1:
+            return [self.sample]
+        return [self.sample.take(np.array([g])) for g in range(self.sample.groups)]
+
+
+def grouped(family: Family, request: reading.Request, roles: Roles) -> Grouped:
+    """Read and check the rows of the one column of `roles`.
+
+    Raises:
+        DataError: values outside the support, negative weights, no rows; the message names line and value.
+    """
+    column = roles.y[0]
+    wanted = _request(family, request, roles)
+    table = reading.read(wanted)
+    bound = family.bind(table.labels["y"].levels) if family.labels else family
+    part = _part(bound, table, wanted, roles)
+    if part.sample.n == 0:
+        name = request.path.name if isinstance(request.path, reading.Source) else request.path
+        raise DataError(f"no row of {name} has a value of {column!r} and of every other column used")
+    if not roles.by:
+        return Grouped(bound, part.sample, None, table.dropped)
+    groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys]
+    return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys])
+
+
+def only_column(request: reading.Request) -> str:
     return reading.only_column(
         request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
     )
@@ -173,16 +224,8 @@ def _estimate(
             bound = family.bind(first.labels["y"].levels)
         parts = (_part(bound, t, wanted, roles) for t in (progress(tables, source) if progress else tables))
         return fit_parts(bound, parts, options, column=column, by=roles.by)
-    table = reading.read(wanted)
-    bound = family.bind(table.labels["y"].levels) if family.labels else family
-    part = _part(bound, table, wanted, roles)
-    if part.sample.n == 0:
-        raise DataError(f"no row of {source.name} has a value of {column!r} and of every other column used")
-    groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys] if roles.by else None
-    dropped: int | list[int] = table.dropped
-    if roles.by:
-        dropped = [part.dropped.get(key, 0) for key in part.keys]
-    return fit_sample(bound, part.sample, options, column=column, groups=groups, dropped=dropped)
+    rows = grouped(family, replace(request, path=source), roles)
+    return fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
 
 
 def _request(family: Family, request: reading.Request, roles: Roles) -> reading.Request:
@@ -223,10 +266,10 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
         further = zip(family.columns[1:], roles.further, strict=True)
         y = np.stack([y, *(_further(table, name, text) for name, text in further)])
     weight = table.numeric.get("weight")
-    keep = np.ones(table.n, dtype=bool)
+    keep: NDArray[np.bool_] = np.ones(table.n, dtype=bool)
     by = [table.labels[f"by{i}"] for i in range(len(roles.by))]
     if request.missing == "keep":
-        keep = ~np.isnan(y).any(axis=0) if y.ndim == 2 else ~np.isnan(y)
+        keep = np.asarray(~np.isnan(np.atleast_2d(y)).any(axis=0))
         if family.labels:
             keep &= y >= 0
         if weight is not None:

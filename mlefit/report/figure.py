@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlefit.errors import DataError, UsageError
 
@@ -19,7 +19,7 @@ MODEL: Final = "#c8452d"  # what was fitted
 INK: Final = "#2b3440"
 SECOND: Final = "#2f6f9f"
 
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "font.size": 11, "axes.titlesize": 12, "axes.labelsize": 11, "axes.titlelocation": "left",
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK, "axes.labelcolor": INK,
     "text.color": INK, "xtick.color": INK, "ytick.color": INK, "axes.grid": True, "grid.color": "#e6e9ee",

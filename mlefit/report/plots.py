@@ -78,6 +78,8 @@ def _levels(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
 
 
 def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     y = sample.y if sample.y.ndim == 1 else sample.y[0]
     low, high = int(y.min()), int(y.max())
     values = np.arange(low, min(high, low + 2000) + 1, dtype=float)
@@ -100,7 +102,7 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
     if values.size <= 12:
         axis.set_xticks(values)
     else:
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _histogram(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) -> None:
@@ -215,4 +217,4 @@ def _contours(axis: Axes, surface: Surface) -> None:
     )
     axis.grid(visible=False)
     bar = axis.figure.colorbar(filled, ax=axis, label="L / L max", ticks=[0, 0.25, 0.5, 0.75, 1])
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
