@@ -293,7 +293,7 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
     return Part(sample, keys if keys is not None else [()], lost if by else {(): table.dropped})
 
 
-def _keys(by: Sequence[reading.Labels], keep: Array) -> tuple[Any, list[Key]]:
+def _keys(by: Sequence[reading.Labels], keep: NDArray[np.bool_]) -> tuple[Any, list[Key]]:
     """The group of each kept row, numbered in the order of the labels, and the labels of each group."""
     combined = np.zeros(int(keep.sum()), dtype=np.int64)
     for labels in by:
