@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +16,9 @@ from mlefit.report.text import cell, harmless, significant, total
 
 if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
+
+
+METHODS: Final = {"wald": "Wald", "profile": "profile"}  # limits as a sentence names them
 
 
 def plain_table(*, title: str = "") -> Table:
@@ -45,12 +50,9 @@ def fit_table(fit: Fit) -> RenderableType:
         heading.append(f", {fit.dropped} missing dropped")
     limits = f"{100 * fit.level:g} %"
     table = plain_table()
-    table.add_column("parameter")
-    for name in ("estimate", "std error"):
-        table.add_column(name, justify="right")
-    if fit.interval_method != "none":
-        table.add_column(f"{limits} lower", justify="right")
-        table.add_column("upper", justify="right")
+    table.add_column("parameter", overflow="fold")
+    for name in ("estimate", "std error", *((f"{limits} lower", "upper") if fit.interval_method != "none" else ())):
+        table.add_column(name, justify="right", no_wrap=True)
     for name, row in fit.to_dict()["parameters"].items():
         estimate = fit.estimates[name]
         cells = [Text(harmless(name)), Text(significant(estimate), style="bold"), Text(significant(row["std_error"]))]
@@ -74,10 +76,11 @@ def verdict(fit: Fit) -> Text:
     if not fit.converged:
         return Text("not converged", style="bold red")
     steps = "" if fit.iterations == 0 else f", {fit.iterations} iteration{'s' * (fit.iterations != 1)}"
-    evidence = f"gradient {significant(fit.certificate.gradient_norm, 2)} standard errors"
+    evidence = f"{significant(fit.certificate.gradient_norm, 2)} standard errors from the maximum"
+    limits = f"; {METHODS[fit.interval_method]} limits" if fit.interval_method in METHODS else ""
     line = Text()
     line.append("converged", style="green")
-    line.append(f" ({fit.solver}{steps}; {evidence}; {fit.interval_method} limits)", style="dim")
+    line.append(f" ({fit.solver}{steps}; {evidence}{limits})", style="dim")
     return line
 
 
@@ -85,42 +88,95 @@ def _warnings(fit: Fit) -> list[Text]:
     return [Text(f"! {harmless(sentence)}", style="yellow") for sentence in fit.warnings]
 
 
+@dataclass(frozen=True)
+class Fitting:
+    """Whichever of two forms the console has room for: no number is ever cut short."""
+
+    wide: RenderableType
+    narrow: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        needed = Measurement.get(console, options.update_width(10_000), self.wide).maximum
+        yield self.wide if needed <= options.max_width else self.narrow
+
+
 def _many(fits: Sequence[Fit]) -> RenderableType:
-    """A line a parameter of each fit; the fit's own numbers on its first line."""
-    table = plain_table()
-    groups = list(fits[0].group or {})
-    columns = len({fit.column for fit in fits}) > 1
-    families = len({fit.family.name for fit in fits}) > 1
-    for name in groups:
-        table.add_column(Text(harmless(name)))
-    if columns:
-        table.add_column("column")
-    if families:
-        table.add_column("family")
-    for name in ("n", "parameter", "estimate", "std error", "lower", "upper", "log-likelihood", "converged"):
-        table.add_column(name, justify="left" if name in ("parameter", "converged") else "right")
+    """A line a parameter of each fit; the fit's own numbers on its first line, or above it in a narrow window."""
+    several_columns = len({fit.column for fit in fits}) > 1
+    several_families = len({fit.family.name for fit in fits}) > 1
+    titles: list[tuple[str, str]] = []  # of the labels that tell the fits apart, with the kind of each
+    labels: list[list[str]] = []
     for fit in fits:
-        first = True
-        for row in fit.rows():
-            cells = [Text(cell((fit.group or {})[name]) if first else "") for name in groups]
-            if columns:
-                cells.append(Text(harmless(fit.column) if first else ""))
-            if families:
-                cells.append(Text(fit.family.name if first else ""))
-            j = fit.family.names.index(row["parameter"])
-            cells.append(Text(str(fit.n) if first else ""))
-            cells.append(Text(harmless(row["parameter"])))
-            cells += [Text(significant(v)) for v in (fit.theta[j], row["std_error"], fit.lower[j], fit.upper[j])]
-            cells.append(Text(total(fit.log_likelihood) if first else ""))
-            cells.append(
-                Text("" if not first else "yes" if fit.converged else "no", style="" if fit.converged else "red")
-            )
-            table.add_row(*cells)
-            first = False
-    first_fit = fits[0]
-    caption = Text(
-        f"{first_fit.family.name if not families else 'families'}: {len(fits)} fits, "
-        f"{100 * first_fit.level:g} % {first_fit.interval_method} limits", style="dim"
-    )  # fmt: skip
+        shown = {("", harmless(name)): cell(value) for name, value in (fit.group or {}).items()}
+        if several_columns:
+            shown["column", "column"] = harmless(fit.column)
+        if several_families:
+            shown["family", "family"] = fit.family.name
+        titles = titles or list(shown)
+        labels.append(list(shown.values()))
+    limits = fits[0].interval_method != "none"
+    heads = ["parameter", "estimate", "std error", *(("lower", "upper") if limits else ())]
+    bodies = [[_row(fit, name, limits) for name in fit.family.names] for fit in fits]
+    facts = [(str(fit.n), total(fit.log_likelihood), "yes" if fit.converged else "no") for fit in fits]
+
+    wide = plain_table()
+    for _, title in titles:
+        wide.add_column(Text(title))
+    wide.add_column("n", justify="right")
+    for head in heads:
+        wide.add_column(head, justify="left" if head == "parameter" else "right")
+    wide.add_column("log-likelihood", justify="right")
+    wide.add_column("converged")
+    for label, (n, value, good), body in zip(labels, facts, bodies, strict=True):
+        for i, row in enumerate(body):
+            before = [*label, n] if i == 0 else [""] * (len(label) + 1)
+            verdict = Text(good if i == 0 else "", style="" if good == "yes" else "red")
+            wide.add_row(*(Text(text) for text in before + row + ([value] if i == 0 else [""])), verdict)
+    return Group(Fitting(wide, _stacked(heads, titles, labels, facts, bodies)), *_caption(fits, several_families))
+
+
+def _row(fit: Fit, name: str, limits: bool) -> list[str]:
+    j = fit.family.names.index(name)
+    numbers = [fit.theta[j], fit.std_errors[name], *((fit.lower[j], fit.upper[j]) if limits else ())]
+    return [harmless(name), *(significant(float(v)) for v in numbers)]
+
+
+def _stacked(
+    heads: Sequence[str],
+    titles: Sequence[tuple[str, str]],
+    labels: Sequence[Sequence[str]],
+    facts: Sequence[tuple[str, str, str]],
+    bodies: Sequence[Sequence[Sequence[str]]],
+) -> RenderableType:
+    """Each fit under a line of its own that says which it is."""
+    rows = [heads, *(row for body in bodies for row in body)]
+    widths = [max(len(row[j]) for row in rows) for j in range(len(heads))]
+
+    def line(row: Sequence[str], style: str = "") -> Text:
+        first, *numbers = (
+            text.rjust(w) if j else text.ljust(w) for j, (text, w) in enumerate(zip(row, widths, strict=True))
+        )
+        return Text("   ".join([f"   {first}", *numbers]), style=style)
+
+    lines = [Text(""), line(heads, "bold"), Text(" " + "─" * (sum(widths) + 3 * len(widths)))]
+    for label, (n, value, good), body in zip(labels, facts, bodies, strict=True):
+        heading = Text(" ")
+        heading.append(", ".join(f"{title} = {text}" if not kind else text
+                                 for (kind, title), text in zip(titles, label, strict=True)), style="bold")  # fmt: skip
+        heading.append(f"   n = {n}   log L {value}")
+        if good == "no":
+            heading.append("   not converged", style="red")
+        lines += [heading, *(line(row) for row in body)]
+    return Group(*lines, Text(""))
+
+
+def _caption(fits: Sequence[Fit], several_families: bool) -> list[Text]:
+    first = fits[0]
+    parts = [f"{'families' if several_families else first.family.name}: {len(fits)} fits"]
+    if first.interval_method != "none":
+        parts.append(f"{100 * first.level:g} % {METHODS[first.interval_method]} limits")
+    dropped = sum(fit.dropped for fit in fits)
+    if dropped:
+        parts.append(f"{dropped} missing dropped")
     said = {sentence: None for fit in fits for sentence in fit.warnings}
-    return Group(table, caption, *(Text(f"! {harmless(s)}", style="yellow") for s in list(said)[:10]))
+    return [Text(", ".join(parts), style="dim"), *(Text(f"! {harmless(s)}", style="yellow") for s in list(said)[:10])]

@@ -1,0 +1,58 @@
+"""Tables of fits at the widths people have: nothing is cut short, and every fit says which it is."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mlefit import fit
+from mlefit.report.tables import fits_table
+from mlefit.report.text import significant, total
+
+
+def shown(table: object, width: int) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width).print(table)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 1000])
+@pytest.mark.parametrize("interval", ["wald", "none"])
+def test_no_number_of_many_fits_is_cut_short(width: int, interval: str) -> None:
+    data = {
+        "weight of the animal": np.random.default_rng(5).gamma(250, 1 / 6, 90),
+        "species": np.repeat(["Adelie", "Chinstrap", "Gentoo"], 30),
+        "island": np.tile(["Biscoe", "Torgersen"], 45),
+    }
+    fits = fit(data, "gamma", column="weight of the animal", by=["species", "island"], interval=interval)
+    text = shown(fits_table(fits), width)
+    assert "…" not in text
+    assert len(fits) == 6
+    for found in fits:
+        assert total(found.log_likelihood) in text
+        for j in range(2):
+            numbers = [found.theta[j], np.sqrt(found.covariance[j, j])]
+            numbers += [found.lower[j], found.upper[j]] if interval == "wald" else []
+            assert all(significant(float(v)) in text for v in numbers)
+        for label in found.group.values():
+            assert label in text
+    assert ("95 % Wald limits" in text) == (interval == "wald")
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_missing_rows_and_failures_of_many_fits_are_said_at_any_width() -> None:
+    data = {"y": [1.0, 2.0, None, 3.0, 3.0, 3.0], "g": ["a", "a", "a", "b", "b", "b"]}
+    for width in (60, 1000):
+        text = shown(fits_table(fit(data, by="g", column="y")), width)
+        assert "1 missing dropped" in text
+        assert "all values are equal" in " ".join(text.split())
+        assert ("not converged" if width == 60 else " no") in text
+
+
+def test_one_fit_without_limits_names_none() -> None:
+    text = shown(fit([0.0, 1.0, 3.0], interval="none"), 80)
+    assert "limits" not in text
+    assert "standard errors from the maximum" in text
