@@ -220,6 +220,8 @@ def number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+# Data at the ends of the doubles overflow; what is then not finite is judged by the certificate.
+@np.errstate(all="ignore")
 def fit_sample(
     family: Family,
     sample: Sample,

@@ -32,6 +32,7 @@ class Part:
     dropped: Mapping[Key, int] = field(default_factory=dict)
 
 
+@np.errstate(all="ignore")
 def fit_parts(
     family: Family,
     parts: Iterable[Part],
