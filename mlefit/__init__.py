@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlefit.families.registry import register
     from mlefit.inference.model import Model, load
     from mlefit.modelling import train
+    from mlefit.regressing import regress
     from mlefit.samples import sample_data
 
 __version__: Final = "0.1.0"
@@ -33,13 +34,14 @@ _HOME: Final = {
     "fit": "mlefit.api",
     "load": "mlefit.inference.model",
     "register": "mlefit.families.registry",
+    "regress": "mlefit.regressing",
     "sample_data": "mlefit.samples",
     "train": "mlefit.modelling",
 }
 
 __all__ = [
     "DataError", "ExponentialFamily", "Family", "MlefitError", "Model", "NLLClassifier", "NLLRegressor",
-    "Parameter", "UsageError", "fit", "load", "register", "sample_data", "train",
+    "Parameter", "UsageError", "fit", "load", "register", "regress", "sample_data", "train",
 ]  # fmt: skip
 
 

@@ -23,6 +23,8 @@ from mlefit.report.document import Document, write
 
 COMMANDS: Final = {
     "estimate": "Fit a distribution to a column by maximum likelihood.",
+    "compare": "Fit several families and rank them; or rank saved models.",
+    "regress": "Fit a regression: parameters linear in columns.",
     "likelihood": "Show the likelihood as a function of the parameters.",
     "families": "List the families that can be fitted.",
     "explain": "Teach a family or a loss, from the density to the estimate.",

@@ -56,6 +56,13 @@ BUILT_IN: Final[dict[str, str]] = {
     "von-mises": "von_mises:VonMises",
 }
 
+# Families that make sense in a regression alone: without columns a location has nothing to be.
+REGRESSED: Final[dict[str, str]] = {
+    "ordinal": "ordinal:Ordinal",
+    "ordinal-probit": "ordinal:OrdinalProbit",
+    "ordinal-cloglog": "ordinal:OrdinalCloglog",
+}
+
 # Prefixes that make a family of others, each with an example.
 COMPOSERS: Final = {
     "zero-inflated": "zero-inflated:poisson",
@@ -98,7 +105,7 @@ def get(name: str) -> Family:
     if ":" in name or canonical(name) == "normal-mixture":
         return _composed(name)
     key = canonical(name)
-    if key in BUILT_IN:
+    if key in BUILT_IN or key in REGRESSED:
         return _built_in(key)
     if key not in _registered:
         _load_plugins()
@@ -159,7 +166,7 @@ def every() -> list[Family]:
 
 
 def _built_in(key: str) -> Family:
-    module, cls = BUILT_IN[key].split(":")
+    module, cls = (BUILT_IN.get(key) or REGRESSED[key]).split(":")
     family: Family = getattr(import_module(f"mlefit.families.{module}"), cls)()
     return family
 

@@ -1,0 +1,162 @@
+"""The options of `mlefit regress`, and the steps of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from mlefit.cli import options as o
+from mlefit.errors import UsageError
+from mlefit.report.document import Document
+
+if TYPE_CHECKING:
+    from mlefit.inference.regression import Options, Regression
+    from mlefit.regressing import Plan
+
+MODEL: Final = "Model"
+RESPONSE: Final = "Response"
+ERRORS: Final = "Errors and limits"
+
+
+def option(*names: str, help: str, panel: str, metavar: str | None = None, show: bool = False) -> Any:
+    """One typer option."""
+    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=show)
+
+
+Data = o.Data
+Formula = Annotated[
+    str | None, typer.Argument(metavar="FORMULA", help='Such as "y ~ x1 + C(group) + x1:x2".', show_default=False)
+]
+Further = Annotated[
+    list[str] | None,
+    option("--formula", metavar='"NAME ~ x"', panel=MODEL, help='A formula for a further parameter, such as "sigma ~ x".'),
+]
+Link = Annotated[
+    list[str] | None,
+    option("--link", metavar="NAME=LINK", panel=MODEL,
+           help="Of a parameter, such as p=probit: logit, probit, cloglog, log, identity, inverse."),
+]  # fmt: skip
+Offset = Annotated[str | None, option("--offset", metavar="COLUMN", panel=MODEL, help="Added to the linear predictor.")]
+Exposure = Annotated[
+    str | None, option("--exposure", metavar="COLUMN", panel=MODEL, help="Its logarithm is added: counts per exposure.")
+]
+WeightKind = Annotated[
+    str, option("--weight-kind", metavar="frequency|importance", panel=MODEL, show=True, help="What a weight means.")
+]
+Levels = Annotated[
+    list[str] | None, option("--levels", metavar="A,B,C", panel=RESPONSE, help="Order of the response's labels (ordinal).")
+]
+Event = Annotated[
+    str | None,
+    option("--event", metavar="COLUMN", panel=RESPONSE, help='1 observed, 0 right-censored; such as "status = 2".'),
+]
+Lower = Annotated[
+    str | None, option("--lower", metavar="COLUMN", panel=RESPONSE, help="Lower ends of intervals; empty: open.")
+]
+Upper = Annotated[str | None, option("--upper", metavar="COLUMN", panel=RESPONSE, help="Upper ends; equal: exact.")]
+Below = Annotated[
+    str | None,
+    option("--truncate-below", metavar="N|COLUMN", panel=RESPONSE, help="Smaller values were never seen (delayed entry)."),
+]
+Above = Annotated[
+    str | None, option("--truncate-above", metavar="N|COLUMN", panel=RESPONSE, help="Larger values were never seen.")
+]
+Interval = Annotated[
+    str, option("--interval", metavar="wald|profile|none", panel=ERRORS, show=True, help="Kind of confidence limits.")
+]
+Robust = Annotated[bool, option("--robust", panel=ERRORS, help="Errors from the sandwich, right if only the mean is.")]
+Cluster = Annotated[
+    str | None,
+    option("--cluster", metavar="COLUMN", panel=ERRORS,
+           help="Errors from the sandwich over clusters, times G/(G-1) for G clusters."),
+]  # fmt: skip
+Exponentiate = Annotated[
+    bool, option("--exponentiate", panel=ERRORS, help="Show exp(coefficient) too: odds and rate ratios.")
+]
+Save = Annotated[
+    str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, help="Write the model, for predict and evaluate.")
+]
+
+
+def arguments(data: str | None, formula: str | None) -> tuple[str | None, str]:
+    """DATA and FORMULA; a single argument is the formula of piped data.
+
+    Raises:
+        UsageError: no formula.
+    """
+    if formula is None and data is not None and "~" in data:
+        return None, data
+    if formula is None:
+        raise UsageError('write a formula after the data, such as "y ~ x1 + x2" (see --help for examples)')
+    return data, formula
+
+
+def formulas(texts: Sequence[str] | None) -> dict[str, str]:
+    """`sigma ~ x` by parameter.
+
+    Raises:
+        UsageError: not of that form, or a parameter given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, tilde, right = text.partition("~")
+        if not tilde or not name.strip():
+            raise UsageError(f'--formula takes "parameter ~ terms", such as "sigma ~ x"; {text!r} is not that')
+        if name.strip() in found:
+            raise UsageError(f"--formula was given twice for {name.strip()}")
+        found[name.strip()] = right.strip()
+    return found
+
+
+def links(texts: Sequence[str] | None) -> dict[str, str]:
+    """`p=probit` by parameter.
+
+    Raises:
+        UsageError: not of that form.
+    """
+    found: dict[str, str] = {}
+    for text in o.names(texts):
+        name, equals, link = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--link takes parameter=link, such as --link p=probit; {text!r} is not that")
+        found[name.strip()] = link.strip().lower()
+    return found
+
+
+def options(level: float, interval: str, weight_kind: str, robust: bool, exponentiate: bool) -> Options:
+    """How to fit, every choice checked."""
+    from mlefit.inference.regression import Options
+
+    return Options(
+        level,
+        o.chosen(interval, ("wald", "profile", "none"), "--interval"),
+        o.chosen(weight_kind, ("frequency", "importance"), "--weight-kind"),
+        "robust" if robust else "information",
+        exponentiate,
+    )
+
+
+def finished(fits: list[Regression], plan: Plan, save: str | None) -> Document:
+    """The model that was asked for, and the table; status 3 if one fit has no maximum."""
+    if save:
+        if len(fits) > 1 or plan.by:
+            raise UsageError("--save keeps one model; leave --by out, or choose a group with --where")
+        from mlefit.regressing import model_of
+
+        model_of(fits[0], plan).save(save)
+        o.message(f"model saved to {save}")
+
+    def table() -> Any:
+        from mlefit.report.regressions import regressions_table
+
+        return regressions_table(fits)
+
+    records = [fit.to_dict() for fit in fits]
+    return Document(
+        records if plan.by else records[0],
+        [row for fit in fits for row in fit.rows()],
+        table,
+        status=0 if all(fit.converged for fit in fits) else 3,
+    )

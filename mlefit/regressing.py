@@ -1,0 +1,433 @@
+"""From a file or a table and a formula to regressions: what the command and Python share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+
+from mlefit import reading
+from mlefit.errors import DataError, UsageError
+from mlefit.families import registry
+from mlefit.families.base import Family
+from mlefit.families.censored import Censored
+from mlefit.families.links import Array, Log
+from mlefit.families.reparameterised import modelled, root
+from mlefit.families.truncated import Truncated
+from mlefit.inference.encoding import Codes, Column
+from mlefit.inference.formula import Encoded, Terms, learn, parse, sides
+from mlefit.inference.model import Model
+from mlefit.inference.regression import Block, Options, Regression, fit_regression, score_names
+from mlefit.inference.scorer import LinearScorer
+from mlefit.inference.target import Target
+
+# The parameter that the formula of the response models, the first of these that a family has.
+MAIN: Final = ("p", "mu", "mean", "location", "loc", "scale", "rate", "df")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to fit; wherever a column is named outside a formula, an SQL expression will do.
+
+    Attributes:
+        formula: "y ~ x1 + x2"; "~ x1" with `lower` and `upper`.
+        family: a family or its name.
+        formulas: right sides for further parameters, by name.
+        links: link names, by parameter.
+        fix: parameters held at a value.
+        offset, exposure: columns added to the main score, as they are and as logarithms.
+        weight, trials, event, lower, upper: columns; trials may be a number.
+        below, above: limits of truncation, a column or a number.
+        by: columns whose values name groups.
+        cluster: column of clusters, for errors by cluster.
+        levels: order of the response's labels.
+    """
+
+    formula: str
+    family: str | Family = "normal"
+    formulas: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    fix: Mapping[str, float] = field(default_factory=dict)
+    offset: str | None = None
+    exposure: str | None = None
+    weight: str | None = None
+    trials: str | None = None
+    event: str | None = None
+    lower: str | None = None
+    upper: str | None = None
+    below: str | None = None
+    above: str | None = None
+    by: tuple[str, ...] = ()
+    cluster: str | None = None
+    levels: tuple[str, ...] = ()
+
+
+def regress(
+    data: Any,
+    formula: str,
+    family: str | Family = "normal",
+    *,
+    formulas: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+    fix: Mapping[str, float] | None = None,
+    by: str | Sequence[str] = (),
+    where: str | None = None,
+    missing: reading.Missing = "drop",
+    options: Options | None = None,
+    **roles: Any,
+) -> Any:
+    """Fit a regression by maximum likelihood.
+
+    Args:
+        data: a DataFrame, a mapping of columns, or the path of a file.
+        formula: such as "y ~ x1 + C(group) + x1:x2", in the language of the formulaic library.
+        family: a family or its name; the mean is modelled where the field models the mean.
+        formulas: right sides for further parameters, such as {"sigma": "x1"}; others are constants.
+        links: such as {"p": "probit"}: logit, probit, cloglog, log, identity, inverse.
+        fix: parameters held at a value.
+        by: column or columns whose values name groups, each fitted apart.
+        where: SQL condition that rows must meet.
+        missing: "drop" rows with missing values, or "error".
+        options: how to fit and what to report.
+        **roles: further attributes of `Plan`: offset, exposure, weight, trials, event, lower, upper, below, above,
+            cluster, levels.
+
+    Returns:
+        A `Regression`; a list of them with `by`.
+
+    Raises:
+        DataError: the data cannot be fitted.
+        UsageError: an unknown family, parameter, link or column; a formula that cannot be read.
+    """
+    groups = (by,) if isinstance(by, str) else tuple(by)
+    path = str(data) if isinstance(data, str) or hasattr(data, "__fspath__") else reading.from_frame(data)
+    try:
+        plan = Plan(
+            formula, family, dict(formulas or {}), dict(links or {}), dict(fix or {}), by=groups,
+            **{k: str(v) if isinstance(v, (int, float)) else v for k, v in roles.items()},
+        )  # fmt: skip
+    except TypeError as error:
+        raise UsageError(f"unknown option of regress: {error}") from error
+    fits = run(plan, reading.Request(path, where=where, missing=missing), options)
+    return fits if groups else fits[0]
+
+
+def run(plan: Plan, request: reading.Request, options: Options | None = None) -> list[Regression]:
+    """Read what a plan needs and fit it, group by group; errors as in `regress`."""
+    options = options or Options()
+    base = registry.get(plan.family) if isinstance(plan.family, str) else plan.family
+    if base.irregular - set(plan.fix):
+        names = " and ".join(sorted(base.irregular))
+        raise UsageError(f"{base.name}'s {names} is an endpoint or a kink, which no regression by Newton's method can follow")
+    source = request.path if isinstance(request.path, reading.Source) else reading.open_source(
+        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+    )  # fmt: skip
+    kinds = reading.columns(source)
+    response, right = sides(plan.formula)
+    terms = parse(right, tuple(kinds))
+    others = {name: parse(text.rpartition("~")[2].strip() or "1", tuple(kinds)) for name, text in plan.formulas.items()}
+    if not response and plan.lower is None:
+        raise UsageError(f"the formula {plan.formula!r} names no response; write \"y ~ x\"")
+    wanted = _request(plan, replace(request, path=source), base, response, (terms, *others.values()), kinds)
+    table = reading.read(wanted)
+    rows = _rows(plan, table, wanted, base, response, request.missing)
+    if not rows.n:
+        raise DataError(f"no row of {source.name} has a value of every column used")
+    if not plan.by:
+        return [_fit(plan, base, rows, response, terms, others, options, None)]
+    fits = []
+    keys = np.stack([rows.by[i] for i in range(len(plan.by))])
+    for key in np.unique(keys, axis=1).T:
+        part = rows.take((keys == key[:, None]).all(axis=0))
+        labels = {name: table.labels[f"by{i}"].levels[int(key[i])] for i, name in enumerate(plan.by)}
+        try:
+            fits.append(_fit(plan, base, part, response, terms, others, options, labels))
+        except DataError as error:
+            shown = ", ".join(f"{name} = {value}" for name, value in labels.items())
+            raise DataError(f"where {shown}: {error}") from error
+    return fits
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Complete rows by role."""
+
+    y: Column
+    columns: Mapping[str, Column]
+    numeric: Mapping[str, Array]
+    by: tuple[Any, ...]
+    cluster: Any
+    n: int
+    dropped: int
+
+    def take(self, keep: Any) -> _Rows:
+        """Rows by mask; labels that no row has any more are no levels."""
+
+        def part(column: Column) -> Column:
+            return column[keep].used() if isinstance(column, Codes) else column[keep]
+
+        return _Rows(
+            part(self.y), {k: part(v) for k, v in self.columns.items()}, {k: v[keep] for k, v in self.numeric.items()},
+            tuple(b[keep] for b in self.by), None if self.cluster is None else self.cluster[keep],
+            int(np.sum(keep)), self.dropped,
+        )  # fmt: skip
+
+
+def _request(
+    plan: Plan,
+    request: reading.Request,
+    family: Family,
+    response: str,
+    terms: Sequence[Terms],
+    kinds: Mapping[str, reading.ColumnKind],
+) -> reading.Request:
+    """The request with every role's column."""
+    numeric: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    if plan.lower is not None or plan.upper is not None:
+        if plan.lower is None or plan.upper is None:
+            raise UsageError("intervals need both --lower and --upper: the columns of their two ends")
+        if response or plan.event is not None:
+            raise UsageError("--lower and --upper are the response; write the formula as \"~ x\", without --event")
+        numeric |= {"lower": plan.lower, "upper": plan.upper}
+    elif family.labels or (family.name == "bernoulli" and kinds.get(response) in ("text",)):
+        labels["y"] = response
+    elif kinds.get(response) in ("text", "date"):
+        raise DataError(f"the response {response!r} is {kinds[response]}, and {family.name} needs numbers ({family.support})")
+    else:
+        # In a formula log is the natural logarithm, in SQL that to base 10.
+        numeric["y"] = response if response in kinds else re.sub(r"\blog\(", "ln(", response)
+    needed = family.columns[1:]
+    if needed and plan.trials is None:
+        raise UsageError(f"{family.name} needs --{needed[0]}: a column or a number")
+    if not needed and plan.trials is not None:
+        raise UsageError(f"{family.name} takes no trials; leave --trials out")
+    single = {
+        "weight": plan.weight, "trials": plan.trials, "event": plan.event, "offset": plan.offset,
+        "exposure": plan.exposure, "below": plan.below, "above": plan.above,
+    }  # fmt: skip
+    numeric |= {role: name for role, name in single.items() if name is not None}
+    labels |= {f"by{i}": name for i, name in enumerate(plan.by)}
+    if plan.cluster is not None:
+        labels["cluster"] = plan.cluster
+    names = list(dict.fromkeys(name for t in terms for name in t.names))
+    factors = {n for n in names if all(n in t.factors for t in terms if n in t.names)}
+    for name in names:
+        (labels if kinds[name] in ("text", "date") or name in factors else numeric)[f"x:{name}"] = name
+    return replace(request, numeric=numeric, labels=labels, missing="keep")
+
+
+def _rows(
+    plan: Plan, table: reading.Table, request: reading.Request, family: Family, response: str, missing: str
+) -> _Rows:
+    """Complete rows, every value checked."""
+    keep = np.ones(table.n, dtype=bool)
+    for role, values in table.numeric.items():
+        if role not in ("lower", "upper"):
+            keep &= ~np.isnan(values)
+    for labels in table.labels.values():
+        keep &= labels.codes >= 0
+    lower, upper = table.numeric.get("lower"), table.numeric.get("upper")
+    if lower is not None and upper is not None:
+        keep &= ~(np.isnan(lower) & np.isnan(upper))
+    dropped = int(table.n - keep.sum())
+    if dropped and missing == "error":
+        row = int(np.flatnonzero(~keep)[0])
+        roles = [r for r, v in table.numeric.items() if np.isnan(v[row])] + [
+            r for r, v in table.labels.items() if v.codes[row] < 0
+        ]
+        place = reading.locate(request, roles[0], row)
+        name = {**request.numeric, **request.labels}[roles[0]]
+        raise DataError(f"column {name!r} has no value on {place}; leave --missing error out to drop such rows")
+    numeric = {role: v for role, v in table.numeric.items() if not role.startswith("x:") and role != "y"}
+
+    def refuse(bad: Any, role: str, why: str) -> None:
+        found = np.flatnonzero(bad & keep)
+        if found.size:
+            place = reading.locate(request, role, int(found[0]))
+            raise DataError(f"{place.value!r} in column {request.numeric[role]!r} on {place} {why}")
+
+    if "weight" in numeric:
+        refuse(numeric["weight"] < 0, "weight", "is a negative weight")
+        keep &= numeric["weight"] > 0
+    if "event" in numeric:
+        refuse(
+            ~np.isin(numeric["event"], (0, 1)), "event",
+            'is neither 1 (observed) nor 0 (censored); recode it, such as --event "status = 2"',
+        )  # fmt: skip
+    if "exposure" in numeric:
+        refuse(numeric["exposure"] <= 0, "exposure", "is no exposure: its logarithm is added, so it must be positive")
+    if "y" in table.numeric and not _wraps(plan):
+        y = table.numeric["y"]
+        stacked = np.stack([y, *(numeric[name] for name in family.columns[1:])]) if len(family.columns) > 1 else y
+        with np.errstate(all="ignore"):
+            refuse(~family.inside(stacked), "y", f"is outside the support of {family.name} ({family.support})")
+    columns: dict[str, Column] = {}
+    for role, values in table.numeric.items():
+        if role.startswith("x:"):
+            columns[role[2:]] = values
+    for role, labels in table.labels.items():
+        if role.startswith("x:"):
+            columns[role[2:]] = Codes(labels.codes, labels.levels)
+    y_column: Column = (
+        Codes(table.labels["y"].codes, table.labels["y"].levels)
+        if "y" in table.labels
+        else table.numeric.get("y", np.zeros(table.n))
+    )
+    cluster = table.labels["cluster"].codes if plan.cluster is not None else None
+    by = tuple(table.labels[f"by{i}"].codes for i in range(len(plan.by)))
+    rows = _Rows(y_column, columns, numeric, by, cluster, table.n, dropped)
+    return rows.take(keep)
+
+
+def _wraps(plan: Plan) -> bool:
+    return any(v is not None for v in (plan.event, plan.lower, plan.below, plan.above))
+
+
+def _fit(
+    plan: Plan,
+    base: Family,
+    rows: _Rows,
+    response: str,
+    terms: Terms,
+    others: Mapping[str, Terms],
+    options: Options,
+    group: Mapping[str, Any] | None,
+) -> Regression:
+    levels: tuple[str, ...] = ()
+    if isinstance(rows.y, Codes):
+        levels, y = _labels(plan, rows.y, base, response)
+    else:
+        y = rows.y
+    family = modelled(base.bind(levels) if base.labels else base, plan.links)
+    scored = family.pin(plan.fix) if plan.fix else family
+    names = score_names(scored)
+    main = _main(scored, plan)
+    for name in others:
+        if name not in names:
+            raise UsageError(f"--formula: {base.name} has no free parameter {name!r} (it has {', '.join(names)})")
+    x, encoded = learn(terms, rows.columns, rows.n)
+    base_score = _base(plan, rows, scored, main)
+    blocks: list[Block] = []
+    keep: list[Encoded | None] = []
+    for j, name in enumerate(names):
+        mine: Encoded | None = None
+        if name in others:
+            own, mine = learn(others[name], rows.columns, rows.n)
+            blocks.append(Block(name, mine.columns, own, encoded=mine, base=base_score if j in main else None))
+        elif j in main:
+            mine = encoded
+            chosen, columns = x, encoded.columns
+            if base.name.startswith("ordinal"):  # the cuts stand for the intercept
+                at = [i for i, c in enumerate(columns) if c != "Intercept"]
+                chosen, columns = x[:, at], tuple(columns[i] for i in at)
+            blocks.append(Block(name, columns, chosen, encoded=mine, base=base_score))
+        else:
+            blocks.append(Block(name, (name,), np.ones((rows.n, 1)), plain=True))
+        keep.append(mine)
+    recipe = {"family": base.name, "levels": list(levels) if base.labels else [], "links": dict(plan.links), "fixed": dict(plan.fix)}
+    scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
+    wrapped, values = _wrapped(plan, scored, y, rows)
+    with np.errstate(all="ignore"):
+        if not wrapped.inside(values).all():
+            raise DataError(f"some rows of {response or plan.lower} lie outside the support of {base.name} ({base.support})")
+    clusters = None
+    if rows.cluster is not None:
+        clusters = np.unique(rows.cluster, return_inverse=True)[1]
+        options = replace(options, errors="cluster")
+    return fit_regression(
+        wrapped, values, blocks, options, weight=rows.numeric.get("weight"), clusters=clusters, formula=plan.formula,
+        column=response or f"{plan.lower} to {plan.upper}", group=group, dropped=rows.dropped, scorer=scorer,
+    )  # fmt: skip
+
+
+def _labels(plan: Plan, column: Codes, family: Family, response: str) -> tuple[tuple[str, ...], Array]:
+    """Labels in their order, and the code of each row."""
+    found = column.used()
+    levels = plan.levels or found.levels
+    strange = [level for level in found.levels if level not in levels]
+    if strange or len(set(levels)) != len(levels):
+        raise UsageError(f"--levels must name every label of {response!r} once; {strange[0] if strange else levels[0]!r} is not so")
+    if len(levels) < 2:
+        raise DataError(f"the response {response!r} has the single label {levels[0]!r}; there is nothing to tell apart")
+    if not family.labels and len(levels) != 2:
+        raise DataError(f"{family.name} needs a response of two labels; {response!r} has {len(levels)}; use --dist categorical")
+    if family.labels and set(levels) != set(found.levels):
+        unused = [level for level in levels if level not in found.levels]
+        raise DataError(f"no row has the label {unused[0]!r} of {response!r}; leave it out of --levels")
+    if len(levels) > 200:
+        raise DataError(f"the response {response!r} has {len(levels)} labels, more than a regression of labels takes (200)")
+    return tuple(levels), found.among(levels).astype(float)
+
+
+def _main(family: Family, plan: Plan) -> tuple[int, ...]:
+    """Which scores the formula of the response models."""
+    names = score_names(family)
+    if family.size != len(family.parameters):
+        return tuple(range(family.size))
+    if not names:
+        raise UsageError(f"every parameter of {family.name} is fixed; there is nothing to fit")
+    for name in MAIN:
+        if name in names:
+            return (names.index(name),)
+    return (0,)
+
+
+def _base(plan: Plan, rows: _Rows, family: Family, main: tuple[int, ...]) -> Array | None:
+    """Offset and log exposure of every row."""
+    total = None
+    if plan.offset is not None:
+        total = rows.numeric["offset"]
+    if plan.exposure is not None:
+        link = family.parameters[main[0]].link
+        if not isinstance(link, Log):
+            raise UsageError(
+                f"--exposure multiplies a parameter with a log link; {family.parameters[main[0]].name} has the link {link.name}"
+            )
+        logs = np.log(rows.numeric["exposure"])
+        total = logs if total is None else total + logs
+    return total
+
+
+def _wrapped(plan: Plan, family: Family, y: Array, rows: _Rows) -> tuple[Family, Array]:
+    """The family for censored and truncated rows, and its rows."""
+    parts: list[Array] = [y]
+    others = [rows.numeric[name] for name in root(family).columns[1:]]
+    if plan.event is not None or plan.lower is not None:
+        family = Censored(family)
+        if plan.event is not None:
+            parts = [y, np.where(rows.numeric["event"] == 1, y, np.inf)]
+        else:
+            lower, upper = rows.numeric["lower"], rows.numeric["upper"]
+            parts = [np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper)]
+    parts += others
+    if plan.below is not None or plan.above is not None:
+        family = Truncated(family)
+        parts += [
+            rows.numeric.get("below", np.full(rows.n, -np.inf)),
+            rows.numeric.get("above", np.full(rows.n, np.inf)),
+        ]
+    return family, np.stack(parts) if len(parts) > 1 else parts[0]
+
+
+def model_of(fit: Regression, plan: Plan) -> Model:
+    """A regression as a saved model predicts and evaluates with it.
+
+    Raises:
+        UsageError: a response given as two columns, which a model cannot name.
+    """
+    base = root(fit.family)
+    levels = tuple(getattr(base, "levels", ()))
+    response = sides(plan.formula)[0]
+    if base.name == "bernoulli":
+        levels = plan.levels
+    from mlefit.families.reparameterised import native
+
+    with np.errstate(all="ignore"):
+        constant = native(fit.family, fit.constant[:, None])[:, 0]
+    target = Target(response or fit.column, levels, plan.trials or "")
+    record = {"loss": base.name, **fit.to_dict(), "stopped": "converged"}
+    return Model(base, base.name, target, fit.scorer, constant, record)

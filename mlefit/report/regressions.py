@@ -1,0 +1,88 @@
+"""Tables of regressions, as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from mlefit.report.tables import plain_table, verdict
+from mlefit.report.text import harmless, significant, total
+
+if TYPE_CHECKING:
+    from mlefit.inference.regression import Regression
+
+
+def regressions_table(fits: Sequence[Regression]) -> RenderableType:
+    """One after another, an empty line between."""
+    parts: list[RenderableType] = []
+    for i, fit in enumerate(fits):
+        parts += [Text("")] * (i > 0) + [regression_table(fit)]
+    return Group(*parts)
+
+
+def regression_table(fit: Regression) -> RenderableType:
+    """Coefficients with errors, z, p and limits, then the likelihood, then how far it can be trusted."""
+    heading = Text()
+    heading.append(fit.family.name, style="bold")
+    heading.append(f" regression {harmless(fit.formula)}")
+    if fit.group:
+        heading.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in fit.group.items()))
+    heading.append(f"   n = {fit.n}")
+    if fit.weight != fit.n:
+        heading.append(f", weight {significant(fit.weight)}")
+    if fit.dropped:
+        heading.append(f", {fit.dropped} missing dropped")
+    table = plain_table()
+    table.add_column("parameter")
+    limits = fit.interval_method != "none"
+    names = ["estimate", "std error", "z", "p"]
+    names += [f"{100 * fit.level:g} % lower", "upper"] if limits else []
+    names += ["exp(estimate)", "lower", "upper"] if fit.exponentiate else []
+    for name in names:
+        table.add_column(name, justify="right")
+    for row, value, low, high in zip(fit.rows(), fit.coefficients, fit.lower, fit.upper, strict=True):
+        cells = [Text(harmless(row["parameter"])), Text(significant(float(value)), style="bold")]
+        cells += [Text(significant(row["std_error"])), Text(significant(row["z"], 4)), Text(p_value(row["p"]))]
+        cells += [Text(significant(float(low))), Text(significant(float(high)))] if limits else []
+        if fit.exponentiate:
+            cells += [Text(significant(row[k]) if k in row else "") for k in ("ratio", "ratio_lower", "ratio_upper")]
+        table.add_row(*cells)
+    for name, value in getattr(fit.family, "fixed", {}).items():
+        table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+    return Group(
+        heading, Padding(table, (0, 0, 0, 1)), _links(fit), _criteria(fit), verdict(fit),  # type: ignore[arg-type]
+        *(Text(f"! {harmless(sentence)}", style="yellow") for sentence in fit.warnings),
+    )  # fmt: skip
+
+
+def p_value(value: float | None) -> str:
+    """Four decimals, or "< 1e-4" where they would all be zero."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if value >= 1e-4 else "< 1e-4"
+
+
+def _links(fit: Regression) -> Text:
+    """Which link joins what, and how the errors were made."""
+    shown = ", ".join(f"{p.link.name}({harmless(p.name)})" for p in fit.family.parameters if p.name in fit.formulas)
+    errors = {
+        "information": "observed information",
+        "robust": "robust sandwich",
+        "cluster": f"sandwich over {fit.errors.get('clusters')} clusters, times {significant(fit.errors.get('factor'), 4)}",
+    }[fit.errors["kind"]]
+    return Text(f"{'linear in ' + shown + '; ' if shown else ''}standard errors from the {errors}", style="dim")
+
+
+def _criteria(fit: Regression) -> Text:
+    line = Text()
+    pairs = [("log-likelihood", fit.log_likelihood), ("null", fit.null_log_likelihood)]
+    if fit.deviance == fit.deviance:
+        pairs += [("deviance", fit.deviance), ("null", fit.null_deviance)]
+    for label, value in (*pairs, ("AIC", fit.aic), ("BIC", fit.bic)):
+        line.append(f"{label} ", style="dim")
+        line.append(f"{total(value)}   ")
+    return line
