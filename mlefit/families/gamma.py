@@ -8,8 +8,8 @@ shape, where those of the plain formula cancel.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
+from mlefit.families import special
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, log

@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from mlefit.families import special
 from mlefit.families.links import Array
 from mlefit.families.stirling import log_gamma_excess
 

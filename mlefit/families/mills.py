@@ -10,8 +10,8 @@ from math import pi, sqrt
 from typing import Final
 
 import numpy as np
-from scipy.special import erfcx
 
+from mlefit.families import special
 from mlefit.families.links import Array
 
 LARGE: Final = 12.0
@@ -20,7 +20,7 @@ TERMS: Final = 13
 
 def ratio(x: Array) -> Array:
     """R(x); infinite below about -37."""
-    return np.asarray(sqrt(pi / 2) * erfcx(np.asarray(x) / sqrt(2)))
+    return np.asarray(sqrt(pi / 2) * special.erfcx(np.asarray(x) / sqrt(2)))
 
 
 def deficit(x: Array, r: Array) -> Array:

@@ -9,8 +9,8 @@ from math import pi, sqrt
 from typing import Final
 
 import numpy as np
-from scipy.special import log_ndtr
 
+from mlefit.families import special
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
@@ -50,7 +50,7 @@ class SkewNormal(Family):
 
     def nll(self, y: Array, eta: Array) -> Array:
         z = (y - eta[0]) * np.exp(-eta[1])
-        return CONSTANT + eta[1] + z * z / 2 - log_ndtr(eta[2] * z)
+        return CONSTANT + eta[1] + z * z / 2 - special.log_ndtr(eta[2] * z)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -71,7 +71,7 @@ class SkewNormal(Family):
         curve = 1 + shape * shape * bend
         cross = x * bend - pull
         tail = slope + z * curve
-        nll = CONSTANT + eta[1] + z * z / 2 - log_ndtr(x)
+        nll = CONSTANT + eta[1] + z * z / 2 - special.log_ndtr(x)
         gradient = stack(-slope * inverse, 1 - z * slope, -z * pull)
         hessian = symmetric(curve * inverse**2, tail * inverse, z * tail, -cross * inverse, -z * cross, z * z * bend)
         return nll, gradient, hessian
@@ -148,7 +148,7 @@ def _log_lower(z: Array, shape: Array) -> Array:
     z, shape = np.broadcast_arrays(np.asarray(z, dtype=float), shape)
     with np.errstate(all="ignore"):
         thin = _log_thin(np.abs(z), np.abs(shape))
-        thick = log_ndtr(-np.abs(z)) + ln(2)
+        thick = special.log_ndtr(-np.abs(z)) + ln(2)
         thick = thick + np.log1p(-np.exp(thin - thick))
         thin, thick = np.minimum(thin, 0.0), np.minimum(thick, 0.0)
         lower = np.where(shape >= 0, thin, thick)
@@ -173,4 +173,4 @@ def _log_thin(x: Array, shape: Array) -> Array:
         """phi(s/b) Phi(-lean s), Phi(-s) being phi(s) times Mills' ratio, over its value at the edge."""
         return np.exp(-fall * distance * (2 * edge + distance)) * ratio(lean * (edge + distance)) / first
 
-    return np.log(integral(falling, width) / b) + log_ndtr(-lean * edge) - x * x / 2 - CONSTANT
+    return np.log(integral(falling, width) / b) + special.log_ndtr(-lean * edge) - x * x / 2 - CONSTANT

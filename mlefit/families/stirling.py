@@ -11,36 +11,57 @@ from math import tau
 from typing import Final
 
 import numpy as np
-from scipy.special import digamma, gammaln, zeta
+from numpy.typing import NDArray
 
 from mlefit.families.links import Array
 
+Where = NDArray[np.bool_]
+
 LARGE: Final = 16.0
+STEPS: Final = 16  # of the recurrence that takes what is below LARGE above it
 
 
 def log_gamma_excess(a: Array) -> Array:
     """lgamma(a) - a log(a) + a, elementwise for a > 0."""
-    a = np.asarray(a, dtype=float)
-    large = np.maximum(a, LARGE)
-    small = np.minimum(a, LARGE)
-    plain = gammaln(small) - small * np.log(small) + small
-    return np.asarray(np.where(a > LARGE, _series(large) + 0.5 * np.log(tau / large), plain))
+    a, above, near = _above(a)
+    value = _series(above) + 0.5 * np.log(tau / above)
+    if near.any():
+        small = np.where(near, a, LARGE)
+        ratio = np.ones_like(small)
+        for i in range(STEPS):
+            ratio *= (small + STEPS) / (small + i)
+        value = np.where(near, value - STEPS + small * np.log1p(STEPS / small) + np.log(ratio), value)
+    return np.asarray(value)
 
 
 def digamma_excess(a: Array) -> Array:
     """digamma(a) - log(a): the derivative of `log_gamma_excess`."""
-    a = np.asarray(a, dtype=float)
-    large = np.maximum(a, LARGE)
-    small = np.minimum(a, LARGE)
-    return np.asarray(np.where(a > LARGE, -0.5 / large - _slope(large), digamma(small) - np.log(small)))
+    a, above, near = _above(a)
+    value = -0.5 / above - _slope(above)
+    if near.any():
+        small = np.where(near, a, LARGE)
+        fall = (1 / np.add.outer(np.arange(STEPS), small)).sum(axis=0)
+        value = np.where(near, value + np.log1p(STEPS / small) - fall, value)
+    return np.asarray(value)
 
 
 def trigamma_excess(a: Array) -> Array:
     """trigamma(a) - 1/a: the derivative of `digamma_excess`."""
+    a, above, near = _above(a)
+    value = 0.5 / above / above + _curve(above)
+    if near.any():
+        small = np.where(near, a, LARGE)
+        # 1/x^2 less the fall of 1/x from x to x + 1 is 1/(x^2 (x + 1)): nothing cancels.
+        x = np.add.outer(np.arange(STEPS), small)
+        value = np.where(near, value + (1 / (x * x * (x + 1))).sum(axis=0), value)
+    return np.asarray(value)
+
+
+def _above(a: Array) -> tuple[Array, Array, Where]:
+    """a as an array, a or a + STEPS where a is below LARGE, and where that is."""
     a = np.asarray(a, dtype=float)
-    large = np.maximum(a, LARGE)
-    small = np.minimum(a, LARGE)
-    return np.asarray(np.where(a > LARGE, 0.5 / large / large + _curve(large), zeta(2.0, small) - 1 / small))
+    near = a < LARGE
+    return a, np.where(near, a + STEPS, a), near
 
 
 def log_gamma_excess_change(a: Array, y: Array) -> Array:

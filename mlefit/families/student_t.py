@@ -10,8 +10,8 @@ from math import tau
 from typing import Final
 
 import numpy as np
-from scipy import special
 
+from mlefit.families import special
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.incomplete import log1p_excess, log_beta_cdf

@@ -11,8 +11,8 @@ from math import pi, tau
 from typing import Final
 
 import numpy as np
-from scipy.special import i0e, i1e
 
+from mlefit.families import special
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity, log
 from mlefit.families.support import real
@@ -67,7 +67,7 @@ class VonMises(ExponentialFamily):
         spread = 2 * ones * np.sin(shift / 2) ** 2 + versine * np.cos(shift) - sine * np.sin(shift)
         pull = kappa * (cosine * np.sin(shift) - sine * np.cos(shift))
         short, slope = _resultant(kappa)
-        nll = ones * (ln(tau) + np.log(i0e(kappa))) + kappa * spread
+        nll = ones * (ln(tau) + np.log(special.i0e(kappa))) + kappa * spread
         gradient = stack(pull, kappa * spread - ones * short)
         curve = kappa * (cosine * np.cos(shift) + sine * np.sin(shift))
         return nll, gradient, symmetric(curve, pull, kappa * spread - ones * slope)
@@ -126,7 +126,7 @@ def _resultant(kappa: Array) -> tuple[Array, Array]:
         value = value * inverse + SERIES[j]
         slope = slope * inverse - j * SERIES[j]
     small = np.minimum(kappa, LARGE)
-    a = i1e(small) / i0e(small)
+    a = special.i1e(small) / special.i0e(small)
     plain = small * (1 - a)
     # A' = 1 - A/kappa - A^2, hence d (kappa (1 - A)) / d log(kappa) = kappa (1 - A) - kappa^2 A'.
     bend = plain - small * (plain * (1 + a) - a)
@@ -172,4 +172,4 @@ def _log_slope(near: Array, width: Array, kappa: Array) -> Array:
         return np.exp(-2 * kappa * np.sin(near + distance / 2) * np.sin(distance / 2))
 
     edge = -2 * kappa * np.sin(near / 2) ** 2
-    return edge + np.log(integral(falling, width)) - ln(tau) - np.log(i0e(kappa))
+    return edge + np.log(integral(falling, width)) - ln(tau) - np.log(special.i0e(kappa))
