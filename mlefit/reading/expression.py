@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
-
 from mlefit.errors import UsageError
+from mlefit.reading import database as duckdb
 from mlefit.reading.source import first_row
 
 _ALLOWED = frozenset(

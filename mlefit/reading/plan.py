@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import duckdb
-
 from mlefit.errors import DataError, UsageError
+from mlefit.reading import database as duckdb
 from mlefit.reading import expression
 from mlefit.reading.source import File, Source, first_row, first_sentence, quoted
 from mlefit.reading.table import ColumnKind, Request

@@ -8,14 +8,15 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import DataError, UsageError
+from mlefit.reading import database as duckdb
 from mlefit.reading import plan as plans
 from mlefit.reading.expression import unknown_column
 from mlefit.reading.plan import Operand, Plan
+from mlefit.reading.small import read_small
 from mlefit.reading.source import File, Source, first_row, first_sentence, open_source
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
@@ -68,7 +69,7 @@ def read(request: Request) -> Table:
         UsageError: an unknown column, or something that is no expression.
     """
     source = _source(request)
-    table = _of_plain_arrays(source, request)
+    table = _of_plain_arrays(source, request) or read_small(source, request)
     if table is not None:
         return table
     plan = plans.make(source, request)

@@ -22,9 +22,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Final, Literal, cast
 
-import duckdb
-
 from mlefit.errors import DataError, UsageError
+from mlefit.reading import database as duckdb
 from mlefit.reading import dialect as dialects
 from mlefit.reading.dialect import Dialect
 
@@ -498,7 +497,7 @@ def _zstd_lines(file: File, connection: duckdb.DuckDBPyConnection | None) -> Ite
             yield (line or "") + "\n"
 
 
-def _beginning(file: File, size: int) -> tuple[str, bool]:
+def beginning(file: File, size: int) -> tuple[str, bool]:
     """Up to `size` characters from the start, and whether that is all."""
     try:
         with text_lines(file) as lines:
@@ -525,7 +524,7 @@ def _looks_like_json(file: File, stem: str) -> bool:
     """Standard input and odd names carry no suffix to go by."""
     if stem.endswith((".csv", ".tsv", ".txt", ".tab", ".dat")):
         return False
-    return re.match(r'\s*(\[\s*)?\{\s*("[^"]*"\s*:|\})', _beginning(file, 4096)[0]) is not None
+    return re.match(r'\s*(\[\s*)?\{\s*("[^"]*"\s*:|\})', beginning(file, 4096)[0]) is not None
 
 
 def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept: list[object]) -> Source:
@@ -553,7 +552,7 @@ def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept:
 def _dialect(file: File, no_header: bool, delimiter: str | None) -> Dialect | None:
     size = _PEEK
     while True:
-        text, complete = _beginning(file, size)
+        text, complete = beginning(file, size)
         dialect = dialects.sniff(text, complete=complete, delimiter=delimiter, header=not no_header)
         if dialect is not None or complete:
             break

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
+
+from mlefit.reading import database as duckdb
 
 
 class _Array(ctypes.Structure):
