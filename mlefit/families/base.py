@@ -90,6 +90,8 @@ class Family(ABC):
     losses: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("y",)
     censored: bool = False  # True: rows may be intervals, so that a likelihood of 1 can be out of reach
+    # Parameters that several scores make together, such as the weights of a mixture: no profile along one score.
+    joint: frozenset[str] = frozenset()
     truncated: bool = False  # True: the density is renormalised row by row, which may leave it without a maximum
     labels: bool = False  # True: y holds codes of labels, given to `bind`
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,

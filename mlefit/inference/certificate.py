@@ -254,7 +254,7 @@ def _explain(
         else:
             remedy = "no standard error exists (see --interval profile)"
             said.append(f"{name} = {value:g} lies on the boundary{what}: {remedy}")
-    if not problem and family.truncated and not (positive and arrived):
+    if not problem and family.truncated and (edges or not (positive and arrived)):
         problem = (
             f"under truncation the likelihood of {family.name} keeps rising as its parameters run off: what was seen "
             "of the distribution does not tell where its middle lies, so no maximum-likelihood estimate exists"

@@ -70,6 +70,8 @@ def profile_limits(
     for j, parameter in enumerate(family.parameters):
         if held[j] and not _curved(objective, eta, which, j):
             continue
+        if parameter.name in family.joint:
+            continue
         low, high = profile(
             objective, eta[sound], value[sound], j, level=level, which=which[sound], held=held, step=family.step
         )
