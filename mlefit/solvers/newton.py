@@ -81,16 +81,19 @@ def _search(
     slope = np.einsum("ij,ij->i", gradient[live], direction)
     length = np.ones(live.size)
     waiting = np.arange(live.size)
-    for _ in range(HALVINGS):
+    for attempt in range(HALVINGS):
         index = live[waiting]
         trial = theta[index] + length[waiting, None] * direction[waiting]
-        sums = objective.sums(trial, numbers[index])
         # Two values that differ by rounding alone are equal.
         noise = 8 * np.finfo(float).eps * np.abs(value[index])
         enough = value[index] + ARMIJO * length[waiting] * slope[waiting] + noise
         # Near the minimum the value's rounding hides the decrease; the slope still shows it (the approximate Wolfe
         # condition of Hager and Zhang 2005, equation 1.4).
         near = value[index] + ROUNDING * np.abs(value[index])
+        if attempt and not np.any(objective.value(trial, numbers[index]) <= np.maximum(enough, near)):
+            length[waiting] /= 2  # the derivatives, which cost far more, are not even looked at
+            continue
+        sums = objective.sums(trial, numbers[index])
         after = np.einsum("ij,ij->i", sums.gradient, direction[waiting])
         gentler = (sums.value <= near) & (after <= (2 * ARMIJO - 1) * slope[waiting])
         good = ((sums.value <= enough) | gentler) & np.isfinite(sums.gradient).all(axis=1)
