@@ -31,13 +31,14 @@ FLOORS = {
 }
 # What stands between the floors and the commands: the Python interface, explanations, the family checker.
 DOORS = {
-    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "comparing": 6, "explain": 5, "estimators": 5,
+    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "regressing": 5, "comparing": 6, "explain": 5, "estimators": 5,
 }  # fmt: skip
 # Predictors turn samples into sums, which solvers define; the objective needs an engine to default to.
 NEIGHBOURS = {("predictors", "sample"), ("predictors", "solvers"), ("objective", "engines")}
 # Conveniences of results, each imported when it is called: a fit prints itself, a model predicts from a table.
 SHORTCUTS = {
     ("inference/fit.py", "report"), ("inference/compare.py", "report"), ("inference/model.py", "report"),
+    ("inference/regression.py", "report"),
     ("inference/model.py", "modelling"),
 }  # fmt: skip
 

@@ -231,10 +231,10 @@ def modelled(family: Family, links: Mapping[str, str] | None = None) -> Family:
         if text not in LINKS:
             raise UsageError(f"there is no link called {text!r}; choose one of {', '.join(LINKS)}")
         link, native = LINKS[text], shown.parameters[shown.names.index(name)].link
-        fits = {"probability": ("logit", "probit", "cloglog", "log", "identity"), "positive": ("log", "identity", "inverse")}
+        suited = {"probability": ("logit", "probit", "cloglog", "log", "identity"), "positive": ("log", "identity", "inverse"), "any": ("identity", "inverse", "log")}
         kind = "probability" if native.upper == 1 else "positive" if native.lower == 0 else "any"
-        if text not in fits.get(kind, ("identity", "inverse", "log")):
-            raise UsageError(f"--link {name}={text} does not suit {name}; choose one of {', '.join(fits.get(kind, ()))}")
+        if text not in suited[kind]:
+            raise UsageError(f"--link {name}={text} does not suit {name}; choose one of {', '.join(suited[kind])}")
         chosen[name] = link
     return relinked(shown, chosen)
 

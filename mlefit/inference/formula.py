@@ -149,7 +149,8 @@ def parse(text: str, available: tuple[str, ...]) -> Terms:
     """
     from formulaic import Formula, SimpleFormula
 
-    # The library evaluates some powers while it parses.
+    if "." in text.replace(" ", "").split("+"):
+        raise UsageError("a dot for every column is not supported; name the columns, such as x1 + x2")
     if "__" in text or any(c in text for c in "\n;\\"):
         raise UsageError(f"the formula {text!r} may hold columns, numbers, operators and functions only")
     for power in (part.strip() for part in text.replace("^", "**").split("**")[1:]):
@@ -159,7 +160,7 @@ def parse(text: str, available: tuple[str, ...]) -> Terms:
     try:
         formula = Formula(text)
     except Exception as error:
-        said = str(error).split("\n")[0].strip().rstrip(".")
+        said = str(error).split("\n")[0].split(". ")[0].strip().rstrip(".")
         raise UsageError(f"the formula {text!r} cannot be read: {said}") from None
     if not isinstance(formula, SimpleFormula):
         raise UsageError(f"the formula {text!r} has several parts; give one formula a parameter with --formula")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.inference.encoding import Columns
-from mlefit.inference.evaluation import Evaluation, calibration, measures, probabilities
+from mlefit.inference.evaluation import Evaluation, calibration, is_labelled, measures, probabilities
 from mlefit.inference.learning import Table, response, unseen_notes
 from mlefit.inference.model import Model
 from mlefit.inference.training import mean_nll
@@ -85,7 +85,7 @@ def evaluate_columns(model: Model, table: Table, dropped: int = 0) -> Evaluation
             mean_nll(family, y, weight, np.repeat(model.constant[:, None], table.n, axis=1)),
             measures(family, y, weight, scored.eta),
             calibration(family, y, weight, scored.eta),
-            bool(model.target.levels),
+            is_labelled(family),
             tuple(unseen_notes(scored.unseen, "the rows")),
         )
 

@@ -288,6 +288,12 @@ class _Problem:
         return self.objective.predictor.blocks  # type: ignore[attr-defined]
 
     @property
+    def plain(self) -> NDArray[np.bool_]:
+        """(p,) which coordinates are constants without a formula."""
+        parts = zip(self.slices, self.blocks, strict=True)
+        return np.concatenate([np.full(s.stop - s.start, b.plain) for s, b in parts])
+
+    @property
     def back(self) -> NDArray[np.longdouble]:
         size = self.slices[-1].stop
         result = np.zeros((size, size), np.longdouble)
@@ -341,14 +347,17 @@ def fit_regression(
     if n == 0:
         raise DataError(f"{column} has no values to fit")
     problem = _problem(family, y, weight, blocks)
-    solution = _solve(problem)
+    solution, first = _solve(problem)
     null_family_blocks = _null_blocks(problem)
     same = all(a.x.shape[1] == b.x.shape[1] for a, b in zip(blocks, null_family_blocks, strict=True))
     null_problem = problem if same else _problem(family, y, weight, null_family_blocks)
-    null = solution if same else _solve(null_problem)
-    beta, covariance, edges = _refined(problem, solution)
+    null = solution if same else _solve(null_problem)[0]
+    beta, covariance = _refined(problem, solution)
     total = float(n if weight is None else weight.sum())
-    verdict = _judge(problem, solution, covariance, total)
+    verdict = _judge(problem, solution, total)
+    unbounded = "unbounded" in verdict.certificate.problem
+    if unbounded:  # while the spread ran to 0 the coefficients lost their digits
+        beta = np.where(problem.plain, beta, _refined(problem, first, problem.plain)[0])
     errors: dict[str, Any] = {"kind": options.errors}
     if options.weight_kind == "importance" and options.errors == "information":
         errors["kind"] = "robust"
@@ -356,18 +365,18 @@ def fit_regression(
         scatter, extra = _scatter(problem, solution.theta, clusters if errors["kind"] == "cluster" else None)
         covariance = covariance @ scatter @ covariance
         errors |= extra
-    del edges
     back = problem.back
     names, terms = _names(problem)
     value = float(solution.sums.value[0])
     theta, spread = _own_scale(problem, beta, np.asarray(back @ covariance @ back.T, dtype=float))
     lost, direction = verdict.lost, verdict.direction
-    std = np.sqrt(np.where(lost, np.nan, np.diag(spread)))
-    spread = np.where(lost[:, None] | lost[None, :], np.nan, spread)
+    variance = np.where(lost | unbounded | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
+    std = np.sqrt(variance)
+    gone = np.isnan(variance)
+    spread = np.where(gone[:, None] | gone[None, :], np.nan, spread)
     lower, upper = _limits(problem, options, solution, beta, std, lost)
     theta = np.where(lost, np.where(direction > 0, np.inf, -np.inf), theta)
     theta = _at_ends(problem, theta, lost, direction)
-    unbounded = "unbounded" in verdict.certificate.problem
     chosen = scorer or LinearScorer.bare(family)
     eta = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
     null_eta = null_problem.objective.predictor.scores(null.theta, null_problem.sample)[:, 0]
@@ -384,7 +393,7 @@ def fit_regression(
         names=names,
         terms=terms,
         coefficients=theta,
-        covariance=np.full_like(spread, np.nan) if unbounded else spread,
+        covariance=spread,
         lower=lower,
         upper=upper,
         log_likelihood=float("nan") if unbounded else 0.0 - value,
@@ -439,8 +448,8 @@ def _null_blocks(problem: _Problem) -> list[Block]:
     ]  # fmt: skip
 
 
-def _solve(problem: _Problem) -> Solution:
-    """From the constant model: first the predictors with a formula, then everything together."""
+def _solve(problem: _Problem) -> tuple[Solution, Solution]:
+    """From the constant model: first the predictors with a formula, then everything together; (last, first)."""
     family, sample = problem.family, problem.sample
     with np.errstate(all="ignore"):
         thin = sample.thin(16_384) if sample.n > 65_536 else sample
@@ -451,7 +460,7 @@ def _solve(problem: _Problem) -> Solution:
         start = starts[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
     else:
         start = starts[0]
-    plain = np.concatenate([np.full(s.stop - s.start, b.plain) for s, b in zip(problem.slices, problem.blocks, strict=True)])
+    plain, first = problem.plain, None
     if plain.any() and not plain.all():
         first = newton(problem.objective, start[None], held=plain, step=problem.step, max_iterations=30)
         if np.isfinite(first.sums.value[0]):
@@ -462,7 +471,7 @@ def _solve(problem: _Problem) -> Solution:
             f"the likelihood of {family.name} is not finite at any start: the link or the offset puts some rows outside "
             "what the family allows; try another --link"
         )
-    return solution
+    return solution, first or solution
 
 
 def _lifted(problem: _Problem, eta: Array) -> Array:
@@ -484,23 +493,26 @@ def _lifted(problem: _Problem, eta: Array) -> Array:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
-def _refined(problem: _Problem, solution: Solution) -> tuple[NDArray[np.longdouble], Array, None]:
+def _refined(
+    problem: _Problem, solution: Solution, held: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.longdouble], Array]:
     """Coefficients (K,) in extended precision and the covariance of theta.
 
     Newton steps with the gradient in extended precision, where the family's formulas can be computed in it; double
     precision loses digits where columns are close to dependent.
     """
     hessian = solution.sums.hessian[0]
-    covariance = _inverse(hessian)
+    free = np.ones(hessian.shape[0]) if held is None else (~held).astype(float)
+    covariance = _inverse(hessian * free[:, None] * free + np.diag(1 - free))
     beta = problem.back @ solution.theta[0].astype(np.longdouble)
     cells = sum(b.x.size for b in problem.blocks)
     if cells > (50 if any(d.close for d in problem.designs) else 1) * REFINED or not np.isfinite(covariance).all():
-        return beta, covariance, None
+        return beta, covariance
     y = problem.sample.y.astype(np.longdouble)
     weight = problem.sample.weight
     x = [b.x.astype(np.longdouble) for b in problem.blocks]
     back = problem.back
-    best = float(solution.decrement[0])
+    best = max(float(solution.decrement[0]), 1e-3)
     for _ in range(4):
         eta = np.stack([m @ beta[s] for m, s in zip(x, problem.slices, strict=True)])
         if problem.sample.base is not None:
@@ -509,20 +521,20 @@ def _refined(problem: _Problem, solution: Solution) -> tuple[NDArray[np.longdoub
             with np.errstate(all="ignore"):
                 gradient = problem.family.gradient(y, eta)
         except (TypeError, ValueError):
-            return beta, covariance, None
+            return beta, covariance
         if gradient.dtype != np.longdouble or not np.isfinite(gradient).all():
-            return beta, covariance, None
+            return beta, covariance
         gradient = np.broadcast_to(gradient, eta.shape) * (1 if weight is None else weight)
         slope = np.concatenate([m.T @ g for m, g in zip(x, gradient, strict=True)])
-        step = covariance @ np.asarray(back.T @ slope, dtype=float)
+        step = covariance @ (free * np.asarray(back.T @ slope, dtype=float))
         size = float(np.sqrt(max(step @ hessian @ step, 0.0)))
-        if not np.isfinite(size) or size > max(1e-3, 2 * best):
+        if not np.isfinite(size) or size > best:
             break
         beta = beta - back @ step.astype(np.longdouble)
-        if size < 1e-15:
+        if not size:
             break
         best = size
-    return beta, covariance, None
+    return beta, covariance
 
 
 def _inverse(hessian: Array) -> Array:
@@ -546,7 +558,7 @@ class _Verdict:
     direction: Array  # (K,) which way
 
 
-def _judge(problem: _Problem, solution: Solution, covariance: Array, total: float) -> _Verdict:
+def _judge(problem: _Problem, solution: Solution, total: float) -> _Verdict:
     """Whether the point is a maximum; what runs off, by name."""
     family, hessian = problem.family, solution.sums.hessian[0]
     size = hessian.shape[0]
@@ -570,9 +582,7 @@ def _judge(problem: _Problem, solution: Solution, covariance: Array, total: floa
             f"the likelihood of {family.name} is unbounded: the predictors fit every row exactly, so its spread runs to 0; "
             "no maximum-likelihood estimate exists"
         )
-        plain = np.concatenate([np.full(s.stop - s.start, b.plain) for s, b in zip(problem.slices, problem.blocks, strict=True)])
-        certificate = Certificate(number(decrement), False, None, (), problem_text)
-        return _Verdict(certificate, (problem_text,), plain & False, direction)
+        return _Verdict(Certificate(number(decrement), False, None, (), problem_text), (problem_text,), lost, direction)
     said: list[str] = []
     edge: list[str] = []
     trouble = ""
@@ -620,7 +630,8 @@ def _runaways(problem: _Problem, solution: Solution) -> list[_Runaway]:
     half = np.linalg.inv(root_gram)
     with np.errstate(all="ignore"):
         values, vectors = np.linalg.eigh(np.nan_to_num(half @ hessian @ half.T))
-    limit = FAINT * max(float(np.abs(values).max()), 1e-300)
+    weight = problem.sample.total_weight[0]
+    limit = FAINT * max(float(np.abs(values).max()), float(weight))
     bounded = links_bounded(problem.family)
     found: list[_Runaway] = []
     zero = np.zeros(1, dtype=np.intp)

@@ -122,3 +122,50 @@ def test_survival_as_in_r(model, terms, value):
         sigma, error = found.pop("sigma")
         found["shape"] = (1 / sigma, error / sigma**2)
     agree(fit, found, value)
+
+
+# -- NIST's certified regressions ------------------------------------------------------------------------------------
+
+POWERS = {"norris": 1, "pontius": 2, "filip": 10, "wampler1": 5, "wampler2": 5, "wampler3": 5, "wampler4": 5, "wampler5": 5}
+
+
+def certified(name):
+    """{B0: (estimate, std_error)} and the residual standard deviation."""
+    with open(HERE / "nist" / "certified_regressions.csv", encoding="utf-8") as file:
+        rows = [r for r in csv.DictReader(line for line in file if not line.startswith("#")) if r["name"] == name]
+    return [(float(r["estimate"]), float(r["std_error"])) for r in rows], float(rows[0]["residual_std_dev"])
+
+
+def nist_formula(name):
+    if name == "longley":
+        return "y ~ x1 + x2 + x3 + x4 + x5 + x6"
+    return "y ~ x" + "".join(f" + I(x**{k})" for k in range(2, POWERS[name] + 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "digits"),
+    [
+        ("norris", 12), ("pontius", 12), ("longley", 12), ("wampler3", 10), ("wampler4", 10), ("wampler5", 9), ("filip", 7),
+    ],
+)  # fmt: skip
+def test_certified_digits(name, digits):
+    coefficients, residual = certified(name)
+    fit = mlefit.regress(HERE / "nist" / f"{name}.csv", nist_formula(name))
+    assert fit.converged, fit.warnings
+    p = len(coefficients)
+    share = np.sqrt(fit.n / (fit.n - p))  # NIST divides by n - p
+    for value, error, (estimate, std_error) in zip(
+        fit.coefficients, np.sqrt(np.diag(fit.covariance)), coefficients, strict=False
+    ):
+        assert value == pytest.approx(estimate, rel=10**-digits)
+        assert error * share == pytest.approx(std_error, rel=max(10**-digits, 1e-8))
+    assert fit.estimates["sigma"] * share == pytest.approx(residual, rel=max(10**-digits, 1e-9))
+
+
+@pytest.mark.parametrize("name", ["wampler1", "wampler2"])
+def test_an_exact_fit_is_right_and_said(name):
+    coefficients, _ = certified(name)
+    fit = mlefit.regress(HERE / "nist" / f"{name}.csv", nist_formula(name))
+    np.testing.assert_allclose(fit.coefficients[:6], [b for b, _ in coefficients], rtol=1e-9)
+    assert not fit.converged
+    assert "every row exactly" in fit.warnings[0]
