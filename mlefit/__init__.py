@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from mlefit.api import fit
+    from mlefit.comparing import compare
     from mlefit.errors import DataError, MlefitError, UsageError
     from mlefit.estimators import NLLClassifier, NLLRegressor
     from mlefit.families.base import ExponentialFamily, Family, Parameter
@@ -31,6 +32,7 @@ _HOME: Final = {
     "NLLRegressor": "mlefit.estimators",
     "Parameter": "mlefit.families.base",
     "UsageError": "mlefit.errors",
+    "compare": "mlefit.comparing",
     "fit": "mlefit.api",
     "load": "mlefit.inference.model",
     "register": "mlefit.families.registry",
@@ -41,7 +43,7 @@ _HOME: Final = {
 
 __all__ = [
     "DataError", "ExponentialFamily", "Family", "MlefitError", "Model", "NLLClassifier", "NLLRegressor",
-    "Parameter", "UsageError", "fit", "load", "register", "regress", "sample_data", "train",
+    "Parameter", "UsageError", "compare", "fit", "load", "register", "regress", "sample_data", "train",
 ]  # fmt: skip
 
 

@@ -452,21 +452,33 @@ def evaluate_request(model: Model, request: reading.Request, weights: str | None
     Raises:
         DataError: a column is absent, or the target's values do not fit.
     """
-    wanted = feature_request(model, request)
-    plan = Plan(model.loss, model.target.name, model.features, weights, model.target.trials or None)
-    kinds = reading.columns(wanted.path)
-    if model.target.name not in kinds and model.target.name.isidentifier():
-        raise DataError(
-            f"{opened(wanted).name} lacks the target {model.target.name!r}; its columns are {', '.join(kinds)}"
-        )
-    numeric, labels = dict(wanted.numeric), dict(wanted.labels)
-    (labels if model.target.levels else numeric)["y"] = model.target.name
-    if plan.weight:
-        numeric["weight"] = plan.weight
-    if plan.trials:
-        numeric["trials"] = plan.trials
-    found = reading.read(replace(wanted, numeric=numeric, labels=labels))
-    names = [f"x{i}" for i in range(len(model.features))]
-    columns = dict(zip(model.features, columns_of(found, names), strict=True))
-    table = Table(columns, columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials"))
-    return evaluate_columns(model, table, found.dropped)
+    tables, dropped = outcome_tables([model], request, weights)
+    return evaluate_columns(model, tables[0], dropped)
+
+
+def outcome_tables(
+    models: Sequence[Model], request: reading.Request, weights: str | None = None
+) -> tuple[list[Table], int]:
+    """The rows complete in every feature of models of one target, a table of its own features a model; rows dropped.
+
+    Raises:
+        DataError: a column is absent, or the target's values do not fit.
+    """
+    request = replace(request, path=opened(request))
+    for model in models:
+        feature_request(model, request)
+    target = models[0].target
+    kinds = reading.columns(request.path)
+    if target.name not in kinds and target.name.isidentifier():
+        raise DataError(f"{opened(request).name} lacks the target {target.name!r}; its columns are {', '.join(kinds)}")
+    names = list(dict.fromkeys(name for model in models for name in model.features))
+    numeric, labels = roles(names, {name: "text" for model in models for name in model.labelled})
+    (labels if target.levels else numeric)["y"] = target.name
+    if weights:
+        numeric["weight"] = weights
+    if target.trials:
+        numeric["trials"] = target.trials
+    found = reading.read(replace(request, numeric=numeric, labels=labels))
+    columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
+    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials")
+    return [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models], found.dropped

@@ -79,6 +79,7 @@ class Fit:
         converged: whether it is one.
         warnings: sentences for the user.
         effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+        interval_detail: what else made the limits, such as the replicates of a bootstrap.
     """
 
     family: Family
@@ -103,6 +104,7 @@ class Fit:
     effective_n: float
     objective: RowObjective | StatisticObjective = field(repr=False)
     number: int = field(repr=False)
+    interval_detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def estimates(self) -> dict[str, float]:
@@ -180,7 +182,7 @@ class Fit:
         if fixed:
             result["fixed"] = dict(fixed)
         return result | {
-            "interval": {"level": self.level, "method": self.interval_method},
+            "interval": {"level": self.level, "method": self.interval_method, **self.interval_detail},
             "log_likelihood": number(self.log_likelihood),
             "nll": number(self.nll),
             "nll_per_observation": number(self.nll / self.weight),
@@ -380,7 +382,7 @@ def solve(
         candidates = [target.start.T]
         return _best(target, _overridden(family, candidates, start), held, family.step)
     assert sample is not None, "a target of rows has rows"
-    thin = sample.groups == 1 and sample.n > 4 * THIN
+    thin = sample.n > 4 * THIN * sample.groups
     rows = sample.thin(THIN) if thin else sample
     with np.errstate(all="ignore"):
         candidates = _overridden(family, family.starts(rows), start)

@@ -1,0 +1,83 @@
+"""Steps of `mlefit compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlefit.errors import UsageError
+from mlefit.report.document import Document
+
+if TYPE_CHECKING:
+    from mlefit.inference.compare import Comparison
+    from mlefit.reading import Request
+
+
+def parted(paths: Sequence[str]) -> tuple[list[str], str | None]:
+    """Saved models, told by their first bytes, and the data after them; None for standard input.
+
+    Raises:
+        UsageError: two files of data.
+    """
+    models = [path for path in paths if is_model(path)]
+    others = [path for path in paths if path not in models]
+    if len(others) > 1:
+        raise UsageError(
+            f"compare takes one source of data; {others[0]!r} and {others[1]!r} are two (a glob in quotes takes many)"
+        )
+    return models, others[0] if others else None
+
+
+def is_model(path: str) -> bool:
+    """Whether a path is a file that --save made."""
+    from mlefit.inference.container import MAGIC
+
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def only_families(*options: Any) -> None:
+    """Refuse options that have no meaning for saved models.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    names = ("--dist", "--column", "--by", "--rank", "--folds", "--plot")
+    for name, value in zip(names, options, strict=True):
+        if value:
+            raise UsageError(f"{name} is for comparing families; saved models bring theirs, and rank by NLL")
+
+
+def families_document(comparisons: Sequence[Comparison], *, many: bool) -> Document:
+    """Comparisons as one object, or an array; status 3 where no family at all has a maximum."""
+
+    def table() -> Any:
+        from mlefit.report.comparisons import comparisons_table
+
+        return comparisons_table(comparisons)
+
+    records = [one.to_dict() for one in comparisons]
+    return Document(
+        records if many else records[0],
+        [row for one in comparisons for row in one.rows()],
+        table,
+        status=3 if any(one.entries[0].fit is None for one in comparisons) else 0,
+    )
+
+
+def models_document(paths: Sequence[str], request: Request, weights: str | None) -> Document:
+    """Saved models on the rows of a source."""
+    from mlefit.comparing import compare_models
+    from mlefit.inference.model import load
+
+    found = compare_models({path: load(path) for path in paths}, request, weights)
+
+    def table() -> Any:
+        from mlefit.report.comparisons import models_table
+
+        return models_table(found)
+
+    return Document(found.to_dict(), found.rows(), table)

@@ -1,0 +1,173 @@
+"""From a file or a table to comparisons: of families fitted to a column, and of saved models on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from mlefit import reading
+from mlefit.api import Roles, grouped, only_column, source_of
+from mlefit.errors import DataError
+from mlefit.families import registry
+from mlefit.families.base import Family
+from mlefit.families.links import Array
+from mlefit.inference.compare import Comparison, Plan, Rank, compare_sample
+from mlefit.inference.fit import Options, WeightKind
+from mlefit.inference.model import Model
+from mlefit.inference.model_comparison import ModelComparison, rate
+from mlefit.sample import Sample
+
+SETS: Final = ("all", "continuous", "discrete")
+
+
+def compare(
+    data: Any,
+    families: str | Family | Sequence[str | Family] = "all",
+    *,
+    column: str | None = None,
+    by: str | Sequence[str] = (),
+    weights: Any = None,
+    weight_kind: WeightKind = "frequency",
+    trials: Any = None,
+    rank: Rank | None = None,
+    folds: int = 0,
+    replicates: int | None = None,
+    seed: int = 0,
+    where: str | None = None,
+    missing: reading.Missing = "drop",
+) -> Any:
+    """Fit several families to a column and rank them.
+
+    Args:
+        data, column, by, weights, weight_kind, trials, where, missing: as in `fit`.
+        families: families or their names; "all" for those whose support holds the data, "continuous" and "discrete"
+            for those of them.
+        rank: aic, aicc, bic, nll or held-out; AIC by default, held-out NLL where there are folds.
+        folds: parts of the cross-validation behind the held-out NLL.
+        replicates: bootstrap samples behind the p-values of the goodness of fit; as many as are quick by default.
+        seed: of folds and bootstrap.
+
+    Returns:
+        A `Comparison`; a list of them with `by`.
+
+    Raises:
+        DataError: no rows, or values no family can hold.
+        UsageError: an unknown family, column or option.
+    """
+    source, column, weight, further = source_of(data, column, weights, trials)
+    groups = (by,) if isinstance(by, str) else tuple(by)
+    request = reading.Request(source, where=where, missing=missing)
+    roles = Roles((column,) if column else (), groups, weight, further)
+    plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
+    chosen = [families] if isinstance(families, str | Family) else list(families)
+    options = Options(interval="none", weight_kind=weight_kind)
+    found = compare_request(chosen, request, roles, plan, options)
+    return found if groups else found[0]
+
+
+def compare_request(
+    families: Sequence[str | Family], request: reading.Request, roles: Roles, plan: Plan, options: Options
+) -> list[Comparison]:
+    """Comparisons of every column, group by group; errors as `compare`."""
+    return [pair[0] for pair in with_rows(families, request, roles, plan, options)]
+
+
+def with_rows(
+    families: Sequence[str | Family], request: reading.Request, roles: Roles, plan: Plan, options: Options
+) -> list[tuple[Comparison, Sample]]:
+    """The same, each with the rows it is about."""
+    neutral = registry.get("binomial" if roles.further else "normal")
+    if not isinstance(request.path, reading.Source):  # standard input can be read once only
+        path = reading.open_source(
+            request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
+        )
+        request = replace(request, path=path)
+    names = roles.y or (only_column(request),)
+    found: list[tuple[Comparison, Sample]] = []
+    for name in names:
+        rows = grouped(neutral, request, replace(roles, y=(name,)))
+        chosen = candidates(families, rows.sample)
+        refused = {family.name: _refused(family, rows.sample, name) for family in chosen}
+        fits = [family for family in chosen if len(refused[family.name]) < rows.sample.groups]
+        none = [family for family in chosen if family not in fits]
+        compared = compare_sample(
+            [*fits, *none], rows.sample, plan, options, column=name, groups=rows.groups, dropped=rows.dropped,
+            refused=refused,
+        )  # fmt: skip
+        found += zip(compared, rows.apart(), strict=True)
+    return found
+
+
+def candidates(names: Sequence[str | Family], sample: Sample) -> list[Family]:
+    """The families by name or set, each once.
+
+    Raises:
+        UsageError: an unknown family.
+        DataError: no family of a set can hold the values.
+    """
+    found: dict[str, Family] = {}
+    for name in names:
+        if isinstance(name, str) and registry.canonical(name) in SETS:
+            fitting = [f for f in registry.every() if _in_set(f, registry.canonical(name), sample)]
+            if not fitting:
+                raise DataError(f"no {name} family gives probability to all these values; name some with --dist")
+            found |= {family.name: family for family in fitting}
+        else:
+            family = registry.get(name) if isinstance(name, str) else name
+            found[family.name] = family
+    return list(found.values())
+
+
+def _in_set(family: Family, which: str, sample: Sample) -> bool:
+    if family.labels or len(family.columns) != (1 if sample.y.ndim == 1 else sample.y.shape[0]):
+        return False
+    if which != "all" and family.discrete != (which == "discrete"):
+        return False
+    if family.name == "von-mises":  # any number is an angle, but only those within one turn are likely to be meant so
+        low, high = float(sample.y.min()), float(sample.y.max())
+        return (-np.pi <= low and high <= np.pi) or (low >= 0 and high <= 2 * np.pi)
+    return bool(family.inside(sample.y).all())
+
+
+def _refused(family: Family, sample: Sample, column: str) -> dict[int, str]:
+    """Why a family cannot be fitted to some groups."""
+    wanted = 1 if sample.y.ndim == 1 else sample.y.shape[0]
+    if family.labels or len(family.columns) != wanted:
+        what = "labels" if family.labels else "successes in --trials" if len(family.columns) > 1 else "one column"
+        return dict.fromkeys(range(sample.groups), f"{family.name} is a family of {what}")
+    outside = ~family.inside(sample.y)
+    if not outside.any():
+        return {}
+    central = sample.y if sample.y.ndim == 1 else sample.y[0]
+    found = {}
+    for g in np.unique(sample.codes[outside]).tolist():
+        rows = slice(int(sample.offsets[g]), int(sample.offsets[g + 1]))
+        values: Array = central[rows][outside[rows]]
+        more = "" if values.size == 1 else f" and {values.size - 1} more"
+        found[g] = f"{column} = {values[0]:g}{more} outside its support ({family.support})"
+    return found
+
+
+
+def compare_models(
+    models: Mapping[str, Model], request: reading.Request, weights: str | None = None
+) -> ModelComparison:
+    """Saved models, by name, on the rows that have every column any of them needs.
+
+    Raises:
+        DataError: models of different targets, a column that is absent, or values that do not fit.
+    """
+    from mlefit.modelling import outcome_tables
+
+    first = next(iter(models.values()))
+    for name, model in models.items():
+        if (model.target.name, model.target.levels) != (first.target.name, first.target.levels):
+            raise DataError(
+                f"models compare only if they predict the same: {next(iter(models))} predicts {first.target.name!r}, "
+                f"{name} {model.target.name!r}"
+            )
+    tables, dropped = outcome_tables(list(models.values()), request, weights)
+    return rate(models, tables, dropped)

@@ -1,0 +1,286 @@
+"""Bootstrap replicates of a fit, solved as one batch, and confidence limits from them.
+
+Replicates are the groups of one sample, so a thousand of them are fitted like a thousand groups. For an exponential
+family a resample is nothing but multinomial weights on the rows' statistics: one matrix product gives the sums of all
+replicates, and no row is looked at twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from mlefit.errors import DataError, UsageError
+from mlefit.families.base import ExponentialFamily, Family
+from mlefit.families.links import Array
+from mlefit.inference.fit import Fit, solve
+from mlefit.objective import RowObjective, StatisticObjective, objective
+from mlefit.predictors.constant import Constant
+from mlefit.sample import Sample
+from mlefit.solvers.newton import newton
+from mlefit.solvers.solution import Solution
+
+Kind = Literal["nonparametric", "parametric"]
+Limits = Literal["bca", "percentile"]
+
+CELLS: Final = 2**19  # rows of replicates held at once
+FEWEST: Final = 20  # replicates below which no limit can be read off
+HUGE: Final = 1e300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to bootstrap.
+
+    Attributes:
+        replicates: how many.
+        seed: of the random generator.
+        kind: rows drawn again with replacement, or new rows drawn from the fitted distribution.
+        limits: bias-corrected and accelerated, or plain percentiles.
+    """
+
+    replicates: int = 2000
+    seed: int = 0
+    kind: Kind = "nonparametric"
+    limits: Limits = "bca"
+
+    def __post_init__(self) -> None:
+        if self.replicates < FEWEST:
+            raise UsageError(f"a bootstrap needs at least {FEWEST} replicates; {self.replicates} are too few")
+        for value, choices in ((self.kind, ("nonparametric", "parametric")), (self.limits, ("bca", "percentile"))):
+            if value not in choices:
+                raise UsageError(f"{value!r} is no kind of bootstrap; choose {' or '.join(choices)}")
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """Estimates of B replicates.
+
+    Attributes:
+        eta: (B, k) scores.
+        theta: (B, K) parameters.
+        failed: replicates without a finite likelihood, left out of the two.
+    """
+
+    eta: Array
+    theta: Array
+    failed: int
+
+
+def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False) -> Replicates:
+    """Refit a fit's family to replicates of its rows.
+
+    Args:
+        fit: the original; replicates start from it.
+        sample: its rows, one group.
+        plan: how.
+        importance: weights are not frequencies: rows are drawn equally often and carry their weights along.
+
+    Raises:
+        UsageError: a parametric bootstrap of a family that cannot be drawn from.
+        DataError: no replicate has a maximum.
+    """
+    generator = np.random.default_rng(plan.seed)
+    family, start = fit.family, fit.eta
+    if plan.kind == "parametric":
+        parts = simulated(family, start, sample, plan.replicates, generator)
+        solutions = [refit(family, part, start) for part in parts]
+    else:
+        solutions = list(_resampled_fits(family, start, sample, plan.replicates, generator, importance))
+    eta = np.concatenate([s.theta for s in solutions])
+    good = np.isfinite(np.concatenate([s.sums.value for s in solutions]))
+    if not good.any():
+        raise DataError(f"no bootstrap replicate of {family.name} on {fit.column} has a maximum of its likelihood")
+    with np.errstate(all="ignore"):
+        theta = family.inverse(eta[good].T).T
+    return Replicates(eta[good], theta, int((~good).sum()))
+
+
+def refit(family: Family, sample: Sample, near: Array) -> Solution:
+    """Estimates of every group of a sample whose estimates lie near the scores `near`, (k,)."""
+    target = objective(family, Constant(), sample)
+    return _solved(family, target, sample, near)
+
+
+def simulated(
+    family: Family, eta: Array, like: Sample, count: int, generator: np.random.Generator
+) -> Iterator[Sample]:
+    """Samples of `count` groups in all, each drawn from the family at `eta` (k,) and as large as `like`.
+
+    Further columns of the response (trials) are those of `like`; its weights are taken for frequencies.
+
+    Raises:
+        UsageError: the family cannot be drawn from, or the weights are not whole numbers.
+    """
+    rows = unweighted(like)
+    n = rows.shape[-1]
+    step = max(1, CELLS // n)
+    for begin in range(0, count, step):
+        groups = min(step, count - begin)
+        offsets = np.arange(groups + 1, dtype=np.intp) * n
+        others = np.tile(rows[1:], groups) if rows.ndim == 2 else np.zeros((0, groups * n))
+        yield Sample(draw(family.given(*others), generator, eta[:, None], groups * n), offsets=offsets)
+
+
+def draw(family: Family, generator: np.random.Generator, eta: Array, n: int) -> Array:
+    """n draws at scores (k, 1) or (k, n), in floating point: (n,), or (d, n) with the columns that were given.
+
+    Raises:
+        UsageError: the family cannot be drawn from.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(family.sample(generator, eta, n), dtype=float)
+    except NotImplementedError:
+        raise UsageError(f"{family.name} has no quantile function, so nothing can be drawn from it") from None
+
+
+def unweighted(sample: Sample) -> Array:
+    """The rows of one group with each repeated as often as its weight says, (n,) or (d, n).
+
+    Raises:
+        UsageError: weights that are not whole numbers.
+    """
+    if sample.weight is None:
+        return sample.y
+    times = np.round(sample.weight)
+    if np.any(times != sample.weight):
+        raise UsageError("rows can be drawn from a fitted distribution only as often as whole-number weights say")
+    return np.repeat(sample.y, times.astype(np.intp), axis=-1)
+
+
+def _resampled_fits(
+    family: Family, near: Array, sample: Sample, count: int, generator: np.random.Generator, importance: bool
+) -> Iterator[Solution]:
+    n = sample.n
+    step = max(1, CELLS // n)
+    statistics = centre = None
+    if isinstance(family, ExponentialFamily):
+        with np.errstate(all="ignore"):
+            centre = family.centre(sample)
+            statistics = family.statistics(sample.y, centre)
+    for begin in range(0, count, step):
+        groups = min(step, count - begin)
+        times = _times(sample, groups, generator, importance)
+        if statistics is not None and centre is not None:
+            assert isinstance(family, ExponentialFamily)
+            target = StatisticObjective(family, statistics @ times.T, np.repeat(centre, groups, axis=1))
+            yield _solved(family, target, None, near)
+        else:
+            group, row = np.nonzero(times)
+            offsets = np.concatenate([[0], np.cumsum((times > 0).sum(axis=1))]).astype(np.intp)
+            yield refit(family, Sample(sample.y[..., row], times[group, row], offsets), near)
+
+
+def _times(sample: Sample, groups: int, generator: np.random.Generator, importance: bool) -> Array:
+    """The weight of each row in each resample, (groups, n)."""
+    n = sample.n
+    if sample.weight is None or importance:
+        drawn = generator.integers(n, size=(groups, n)) + n * np.arange(groups)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=groups * n).reshape(groups, n).astype(float)
+        return times if sample.weight is None else times * sample.weight
+    share = sample.weight / sample.weight.sum()
+    return generator.multinomial(max(1, round(float(sample.weight.sum()))), share, size=groups).astype(float)
+
+
+def _solved(
+    family: Family, target: RowObjective | StatisticObjective, sample: Sample | None, near: Array
+) -> Solution:
+    irregular = np.array([name in family.irregular for name in family.names], dtype=bool)
+    held = irregular if irregular.any() else None
+    if isinstance(target, StatisticObjective):
+        return newton(target, target.start, held=held, step=family.step)
+    assert sample is not None, "a target of rows has rows"
+    start = np.repeat(near[None], sample.groups, axis=0)
+    if irregular.any():
+        with np.errstate(all="ignore"):
+            start[:, irregular] = family.start(sample).T[:, irregular]
+    found = newton(target, start, held=held, step=family.step)
+    lost = np.flatnonzero(~np.isfinite(found.sums.value))
+    if lost.size:  # the estimate is impossible for these rows: begin as for a fit of their own
+        part = sample.take(lost)
+        again = solve(family, part, objective(family, Constant(), part))
+        found.theta[lost], found.sums.value[lost] = again.theta, again.sums.value
+    return found
+
+
+# -- limits ---------------------------------------------------------------------------------------------------
+
+
+def limits(theta: Array, estimate: float, level: float, acceleration: float | None = None) -> tuple[float, float]:
+    """Limits of one parameter from replicates (B,): percentiles, or BCa where an acceleration is given.
+
+    Percentiles are the (B + 1) p-th ordered replicates, interpolated (Davison and Hinkley 1997, section 5.2.1); BCa
+    as in Efron (1987, equation 2.3) and Davison and Hinkley (1997, equation 5.21). NaN where the bias is so large
+    that no replicate lies on one side of the estimate.
+    """
+    normal = NormalDist()
+    levels = [(1 - level) / 2, (1 + level) / 2]
+    if acceleration is not None:
+        below = float((theta < estimate).mean() + (theta == estimate).mean() / 2)
+        if not 0 < below < 1:
+            return float("nan"), float("nan")
+        bias = normal.inv_cdf(below)
+        shifted = [bias + normal.inv_cdf(p) for p in levels]
+        levels = [normal.cdf(bias + s / (1 - acceleration * s)) for s in shifted]
+    low, high = np.quantile(np.clip(theta, -HUGE, HUGE), levels, method="weibull")
+    return _open(low), _open(high)
+
+
+def _open(value: float) -> float:
+    return float(np.copysign(np.inf, value)) if abs(value) > HUGE / 10 else float(value)
+
+
+def accelerations(family: Family, eta: Array, rows: Sample, n: float) -> Array:
+    """BCa's acceleration of each parameter, (K,): a sixth of the skewness of a row's influence, over sqrt(n).
+
+    The influence of a row on the estimate is H^-1 times its gradient, taken to the parameter's scale (Davison and
+    Hinkley 1997, equation 5.23 and section 5.4.1). `rows` are those of the data or drawn from the fit; 0 where a
+    parameter has no influence function.
+    """
+    with np.errstate(all="ignore"):
+        terms = family.derivatives(rows.y, eta[:, None])
+        gradient = np.broadcast_to(terms[1], (eta.size, rows.n))
+        weight = np.ones(rows.n) if rows.weight is None else rows.weight
+        hessian = (np.broadcast_to(terms[2], (eta.size, eta.size, rows.n)) * weight).sum(axis=-1)
+        influence = family.jacobian(eta[:, None])[..., 0] @ np.linalg.pinv(hessian, hermitian=True) @ gradient
+        share = weight / weight.sum()
+        spread = (influence**2) @ share
+        skewness = (influence**3) @ share / spread**1.5
+    return np.where(np.isfinite(skewness), skewness, 0.0) / (6 * np.sqrt(n))
+
+
+def with_limits(fit: Fit, sample: Sample, plan: Plan, level: float, *, importance: bool = False) -> Fit:
+    """A fit with bootstrap limits in place of its own; NaN for endpoints, where the bootstrap is not valid.
+
+    Errors as `bootstrap`.
+    """
+    if not np.isfinite(fit.log_likelihood):
+        return fit
+    found = bootstrap(fit, sample, plan, importance=importance)
+    family = fit.family
+    bend: Array | None = None
+    if plan.limits == "bca":
+        rows = sample
+        if plan.kind == "parametric":
+            rows = next(simulated(family, fit.eta, sample, 1 + 20_000 // sample.n, np.random.default_rng(plan.seed)))
+        bend = accelerations(family, fit.eta, Sample(rows.y, rows.weight), fit.effective_n)
+    lower, upper = np.full_like(fit.theta, np.nan), np.full_like(fit.theta, np.nan)
+    for j, name in enumerate(family.names):
+        if name not in family.irregular or np.isfinite(fit.covariance[j, j]):
+            own = None if bend is None else float(bend[j])
+            lower[j], upper[j] = limits(found.theta[:, j], float(fit.theta[j]), level, own)
+    warnings = fit.warnings
+    if found.failed:
+        warnings += (f"{found.failed} of {plan.replicates} bootstrap replicates have no maximum and are left out",)
+    detail: dict[str, Any] = {
+        "bootstrap": plan.kind, "limits": plan.limits, "replicates": plan.replicates, "seed": plan.seed,
+    }  # fmt: skip
+    return replace(
+        fit, lower=lower, upper=upper, interval_method="bootstrap", warnings=warnings, interval_detail=detail
+    )
+

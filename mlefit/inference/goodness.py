@@ -1,0 +1,168 @@
+"""How far a fitted distribution lies from the data, and whether chance alone explains it.
+
+The parameters were estimated from the same rows, so tables of these statistics for a known distribution do not apply:
+p-values come from samples drawn from the fit and fitted again, all as one batch (Stephens 1986, section 4.4;
+Stute, Gonzalez Manteiga and Presedo Quindimil 1993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from mlefit.errors import UsageError
+from mlefit.families.base import Family
+from mlefit.families.links import Array
+from mlefit.inference.bootstrap import refit, simulated
+from mlefit.inference.fit import Fit, number
+from mlefit.sample import Sample
+
+EDF: Final = ("kolmogorov_smirnov", "cramer_von_mises", "anderson_darling")
+CHI: Final = "chi_squared"
+EXPECTED: Final = 5.0  # the least expected count of a cell (Cochran 1954)
+CELLS: Final = 200  # cells at most
+
+
+@dataclass(frozen=True)
+class Goodness:
+    """Statistics of fit, larger the worse.
+
+    Attributes:
+        statistics: by name: the three of `EDF` for measurements, `CHI` for counts.
+        p_values: by name; empty without replicates.
+        replicates: samples behind the p-values.
+        cells: of the chi-squared statistic.
+    """
+
+    statistics: Mapping[str, float]
+    p_values: Mapping[str, float]
+    replicates: int = 0
+    cells: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As in the JSON contract."""
+        found: dict[str, Any] = {
+            name: {"statistic": number(value), "p_value": self.p_values.get(name)}
+            for name, value in self.statistics.items()
+        }
+        if self.cells:
+            found[CHI]["cells"] = self.cells
+        return {**found, "replicates": self.replicates}
+
+
+def goodness(
+    fit: Fit, sample: Sample, replicates: int = 0, generator: np.random.Generator | None = None
+) -> Goodness | None:
+    """How well `fit` fits its own rows, one group; None for families that have no distribution function of one value.
+
+    Raises:
+        UsageError: replicates of rows with weights that are not whole numbers.
+    """
+    family = fit.family
+    if len(family.columns) > 1 or family.labels or family.censored or family.truncated:
+        return None
+    try:
+        observed, edges = _statistics(family, sample, fit.eta[None], None)
+    except NotImplementedError:
+        return None
+    names = (CHI,) if family.discrete else EDF
+    if not observed.shape[0]:
+        return None
+    values = dict(zip(names, observed[:, 0].tolist(), strict=True))
+    p_values: dict[str, float] = {}
+    if replicates:
+        generator = generator or np.random.default_rng(0)
+        try:
+            drawn = [
+                _statistics(family, part, refit(family, part, fit.eta).theta, edges)[0]
+                for part in simulated(family, fit.eta, sample, replicates, generator)
+            ]
+        except UsageError:
+            return Goodness(values, {}, 0, 0 if edges is None else edges.size + 1)
+        # A statistic that is infinite (an end of the support among the values) says nothing.
+        # Adding one keeps the test at its level (Davison and Hinkley 1997, equation 4.11). A replicate that could
+        # not be fitted counts as no better than the data.
+        statistics = np.concatenate(drawn, axis=1)
+        larger = (~(statistics < observed * (1 - 1e-12))).sum(axis=1)
+        p_values = {
+            name: float((1 + count) / (replicates + 1))
+            for name, count in zip(names, larger, strict=True)
+            if np.isfinite(values[name])
+        }
+    return Goodness(values, p_values, replicates, 0 if edges is None else edges.size + 1)
+
+
+def _statistics(family: Family, sample: Sample, eta: Array, edges: Array | None) -> tuple[Array, Array | None]:
+    """Statistics (S, G) of each group at its scores (G, k), and the edges of the cells of counts."""
+    if family.discrete:
+        if edges is None:
+            edges = cells(family, sample, eta[0])
+        return chi_squared(family, sample, eta, edges), edges
+    return edf(family, sample, eta), None
+
+
+def edf(family: Family, sample: Sample, eta: Array) -> Array:
+    """Kolmogorov-Smirnov D, Cramer-von Mises W2 and Anderson-Darling A2, (3, G), at scores (G, k).
+
+    Stephens (1986, equation 4.2), generalised to weights w with c the cumulated share: W2 = sum w (u - m)^2 +
+    sum w^3/(12 W^2), m the middle of the step, and A2 = -W + W sum [(c'^2 - c^2) log u + ((1 - c)^2 - (1 - c')^2)
+    log(1 - u)], c' the share before. Logarithms come from `log_cdf` and `log_sf`, so far tails count in full.
+    """
+    order = np.lexsort((sample.y, sample.codes)) if sample.groups > 1 else np.argsort(sample.y, kind="stable")
+    y = sample.y[order]
+    scores = np.repeat(eta.T, sample.counts, axis=1) if sample.groups > 1 else eta.T
+    with np.errstate(all="ignore"):
+        below = np.broadcast_to(family.log_cdf(y, scores), y.shape)
+        above = np.broadcast_to(family.log_sf(y, scores), y.shape)
+    rows = Sample(y, offsets=sample.offsets)
+    weight = np.ones(y.size) if sample.weight is None else sample.weight[order]
+    total = rows.spread(sample.total_weight)
+    running = np.cumsum(weight)
+    first = sample.offsets[:-1]
+    after = (running - rows.spread((running - weight)[first])) / total
+    after = np.minimum(after, 1.0)
+    before = after - weight / total
+    u = np.exp(below)
+    with np.errstate(all="ignore"):
+        distance = rows.maximum(np.maximum(after - u, u - before))
+        squares = rows.sum(weight * (u - (before + after) / 2) ** 2 + weight**3 / (12 * total**2))
+        left, right = (before - after) * (before + after), (before - after) * (2 - before - after)
+        terms = np.where(left == 0, 0.0, left * below) + np.where(np.abs(right) < 1e-15, 0.0, right * above)
+        tails = sample.total_weight * (rows.sum(terms) - 1)
+    return np.stack([distance, squares, tails])
+
+
+def cells(family: Family, sample: Sample, eta: Array) -> Array:
+    """Upper edges of all cells of counts but the last, (C - 1,), each cell expecting at least 5 rows."""
+    total = float(sample.total_weight[0])
+    low, high = float(sample.y.min()), float(sample.y.max())
+    values = low + np.arange(min(int(high - low) + 1, 100_000), dtype=float)
+    with np.errstate(all="ignore"):
+        share = np.exp(family.log_cdf(values, eta[:, None]))
+    least = max(EXPECTED / total, 1 / CELLS)
+    edges: list[float] = []
+    last = 0.0
+    for value, at in zip(values.tolist(), np.broadcast_to(share, values.shape).tolist(), strict=True):
+        if at - last >= least and 1 - at >= least:
+            edges.append(value)
+            last = at
+    return np.array(edges)
+
+
+def chi_squared(family: Family, sample: Sample, eta: Array, edges: Array) -> Array:
+    """Pearson's statistic of counts in cells, (1, G), or (0, G) where there are fewer than two cells."""
+    if not edges.size:
+        return np.zeros((0, sample.groups))
+    width = edges.size + 1
+    cell = np.searchsorted(edges, sample.y, side="left") + width * sample.codes
+    observed = np.bincount(cell, weights=sample.weight, minlength=width * sample.groups).reshape(-1, width)
+    at = np.tile(edges, sample.groups)
+    with np.errstate(all="ignore"):
+        share = np.exp(family.log_cdf(at, np.repeat(eta.T, edges.size, axis=1))).reshape(-1, edges.size)
+        bounds = np.hstack([np.zeros((sample.groups, 1)), share, np.ones((sample.groups, 1))])
+        expected = np.diff(bounds, axis=1) * sample.total_weight[:, None]
+        missed = (observed - expected) ** 2
+        return np.where(missed == 0, 0.0, missed / expected).sum(axis=1)[None]

@@ -1,0 +1,143 @@
+"""`mlefit compare`: families and saved models, in every format, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+import mlefit as package
+
+BEEF = package.sample_data("groundbeef")
+
+
+def test_the_best_family_comes_first_and_a_failure_is_said(mlefit):
+    ran = mlefit("compare", BEEF, "--dist", "weibull,beta", "--dist", "gamma", "--replicates", 0)
+    assert ran.status == 0
+    lines = [line.split()[0] for line in ran.out.splitlines() if line.strip()]
+    assert lines.index("gamma") < lines.index("weibull") < lines.index("beta")
+    assert "✗ beta: serving = 30 and 253 more outside its support (0 < y < 1)" in ran.out
+
+
+def test_json_keeps_the_contract(mlefit):
+    ran = mlefit("compare", BEEF, "--dist", "gamma,exponential,beta", "--replicates", 19, "--format", "json")
+    record = json.loads(ran.out)
+    assert [model["family"] for model in record["models"]] == ["gamma", "exponential", "beta"]
+    gamma, exponential, beta = record["models"]
+    assert set(beta) == {"family", "error"}
+    assert gamma["delta_aic"] == 0
+    assert gamma["akaike_weight"] == pytest.approx(1)
+    assert gamma["parameters"]["shape"]["estimate"] == pytest.approx(4.00834, abs=1e-4)
+    assert set(gamma["goodness"]) == {"kolmogorov_smirnov", "cramer_von_mises", "anderson_darling", "replicates"}
+    assert 0 < gamma["goodness"]["anderson_darling"]["p_value"] <= 1
+    [test] = record["tests"]
+    assert (test["test"], test["first"], test["second"], test["boundary"]) == (
+        "likelihood-ratio", "exponential", "gamma", False,
+    )  # fmt: skip
+    assert test["statistic"] == pytest.approx(exponential["aic"] - gamma["aic"] + 2)
+
+
+@pytest.mark.parametrize("form", ["table", "ndjson", "csv", "tsv", "markdown", "latex"])
+def test_every_format(mlefit, form):
+    ran = mlefit("compare", BEEF, "--dist", "gamma,beta", "--replicates", 0, "--format", form)
+    assert ran.status == 0
+    assert "gamma" in ran.out
+    assert "beta" in ran.out
+
+
+def test_csv_has_a_row_a_family(mlefit):
+    ran = mlefit("compare", BEEF, "--dist", "gamma,beta", "--folds", 4, "--format", "csv")
+    gamma, beta = csv.DictReader(io.StringIO(ran.out))
+    assert (gamma["rank"], gamma["family"], beta["family"]) == ("1", "gamma", "beta")
+    assert float(gamma["held_out_nll_per_observation"]) == pytest.approx(4.95, abs=0.02)
+    assert "support" in beta["error"]
+
+
+def test_groups_and_counts(mlefit):
+    spray = package.sample_data("insect_sprays")
+    ran = mlefit("compare", spray, "--column", "count", "--by", "spray", "--dist", "poisson,geometric", "-f", "json")
+    records = json.loads(ran.out)
+    assert [record["group"]["spray"] for record in records] == list("ABCDEF")
+    assert all(record["models"][0]["family"] in ("poisson", "geometric") for record in records)
+
+
+def test_trials(mlefit):
+    ran = mlefit("compare", package.sample_data("menarche"), "--column", "menarche", "--trials", "total", "-f", "json")
+    assert [m["family"] for m in json.loads(ran.out)["models"]][0] == "beta-binomial"
+
+
+def test_nothing_that_fits_is_not_to_be_trusted(mlefit, table):
+    ran = mlefit("compare", table("y", "1", "1", "1"), "--dist", "normal,gamma", "--replicates", 0)
+    assert ran.status == 3
+    assert "unbounded" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("--dist", "gama"), 2, "gamma"),
+        (("--rank", "bix"), 2, "bic"),
+        (("--rank", "held-out"), 2, "--folds"),
+        (("--folds", "300"), 1, "254 rows cannot be parted"),
+        (("--column", "weight"), 2, "weight"),
+        (("--plot", "x.doc"), 2, ".png"),
+    ],
+)
+def test_one_sentence_for_what_is_wrong(mlefit, arguments, status, message):
+    ran = mlefit("compare", BEEF, *(arguments if "--dist" in arguments else ("--dist", "gamma", *arguments)))
+    assert ran.status == status
+    assert ran.out == ""
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_standard_input(program):
+    ran = program("compare", "--dist", "normal,exponential", stdin=b"y\n1\n2\n4\n3\n")
+    assert ran.status == 0, ran.err
+    assert "n = 4" in ran.out
+
+
+def test_a_picture(mlefit, tmp_path):
+    mlefit("compare", BEEF, "--dist", "gamma,weibull", "--replicates", 0, "--plot", tmp_path / "a.svg")
+    text = (tmp_path / "a.svg").read_text()
+    for word in ("gamma is best by AIC", "weibull", "quantiles (QQ)", "probabilities (PP)", "distribution functions"):
+        assert word in text
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    data = package.sample_data("diabetes")
+    for name, features in (("none", ["bmi"]), ("several", ["bmi", "bp", "ltg"])):
+        model = package.train(data, "mse", "progression", features=features, hidden=())
+        model.save(folder / f"{name}.mle")
+    return folder
+
+
+def test_saved_models_rank_by_nll(mlefit, models):
+    data = package.sample_data("diabetes")
+    ran = mlefit("compare", models / "none.mle", models / "several.mle", data, "--format", "json")
+    record = json.loads(ran.out)
+    best, other = record["models"]
+    assert best["model"].endswith("several.mle")
+    assert record["n"] == 442
+    found = package.load(models / "none.mle").evaluate(data)
+    assert other["nll_per_observation"] == pytest.approx(found.nll, rel=1e-12)
+    assert other["delta_nll"] == pytest.approx(other["nll_per_observation"] - best["nll_per_observation"])
+    assert other["p_value"] < 0.001
+    assert mlefit("compare", models / "none.mle", data).status == 0
+
+
+@pytest.mark.parametrize(("option", "value"), [("--dist", "gamma"), ("--folds", "3"), ("--by", "sex")])
+def test_options_of_families_are_refused_for_models(mlefit, models, option, value):
+    ran = mlefit("compare", models / "none.mle", package.sample_data("diabetes"), option, value)
+    assert ran.status == 2
+    assert option in ran.err
+
+
+def test_two_sources_of_data_are_refused(mlefit):
+    ran = mlefit("compare", BEEF, BEEF.with_name("coin.csv"))
+    assert ran.status == 2
+    assert "one source of data" in ran.err
