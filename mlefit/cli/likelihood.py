@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mlefit.cli import options as o
+from mlefit.errors import UsageError
 from mlefit.report.document import Document
 
 HELP = """\
@@ -64,15 +65,18 @@ def command(
     request = o.source(data, where, no_header, delimiter, encoding, missing)
     options = Options(level, "profile" if plot else "none")
     family = o.family(dist, plugin, fix)
-    fit = estimate(family, request, o.roles(column, (), weights, trials), options, o.progress())[0]
-    if at:
-        drawn = s.at(fit, [o.pairs([text], "--at") for text in at], profile=profile)
-    else:
-        axes = dict(s.parse_axis(text) for text in grid or ())
-        names = o.names([over]) if over else list(axes) or list(fit.family.names[:2])
-        count = 21 if len(names) == 1 else 11
-        chosen = {name: axes[name] if name in axes else s.default_axis(fit, name, count) for name in names}
-        drawn = s.surface(fit, chosen, profile=profile)
+    roles = o.roles(column, (), weights, trials)
+    axes = dict(s.parse_axis(text) for text in grid or ())
+    points = [o.pairs([text], "--at") for text in at or ()]
+    names = o.names([over]) if over else list(axes)
+    if len(roles.y) > 1:
+        raise UsageError(f"the likelihood is drawn for one column at a time, not {len(roles.y)}")
+    if points and names:
+        raise UsageError("--at gives single points, --grid and --over a curve or surface; use the one or the other")
+    if stray := [name for name in axes if name not in names]:
+        raise UsageError(f"--grid gives values of {stray[0]}, which --over leaves out")
+    fit = estimate(family, request, roles, options, o.progress())[0]
+    drawn = s.at(fit, points, profile=profile) if points else s.surface(fit, s.axes(fit, names, axes), profile=profile)
     if plot:
         from mlefit.report.plots import surface_plot
 

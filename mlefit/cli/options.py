@@ -265,7 +265,8 @@ def fits_document(fits: Sequence[Fit], *, many: bool = False) -> Any:
 
 
 def surface_document(surface: Surface) -> Any:
-    """A likelihood curve, surface or set of points as a document."""
+    """A likelihood curve, surface or set of points as a document; status 3 if its maximum is not to be trusted."""
+    from mlefit.inference.fit import number
     from mlefit.report.document import Document
 
     def table() -> Any:
@@ -279,11 +280,14 @@ def surface_document(surface: Surface) -> Any:
         "column": fit.column,
         "n": fit.n,
         "dropped": fit.dropped,
-        "maximum": {"parameters": fit.estimates, "log_likelihood": fit.log_likelihood},
+        "maximum": {
+            "parameters": {name: number(value) for name, value in fit.estimates.items()},
+            "log_likelihood": number(fit.log_likelihood),
+        },
         "profile": surface.profile,
         "points": rows,
     }
-    return Document(record, rows, table)
+    return Document(record, rows, table, () if fit.converged else fit.warnings, 0 if fit.converged else 3)
 
 
 def progress() -> Progress | None:

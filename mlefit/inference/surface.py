@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, prod
 from typing import Any, Final
 
 import numpy as np
 
-from mlefit.errors import UsageError
+from mlefit.errors import DataError, UsageError
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, number
 from mlefit.inference.intervals import normal_quantile
@@ -19,6 +19,8 @@ from mlefit.solvers.newton import newton
 # exp() of a log-likelihood beyond these under- or overflows: such an L is not shown, rather than shown as 0.
 LOWEST: Final = -700.0
 HIGHEST: Final = 700.0
+MOST: Final = 1_000_000  # points of one grid
+FAINT: Final = 1e-3  # a default axis reaches to about this relative likelihood
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +60,7 @@ class Surface:
                 **dict(zip(self.over, map(float, point), strict=True)),
                 "likelihood": likelihood(value),
                 "log_likelihood": number(value),
-                "nll": number(-value),
+                "nll": number(0.0 - value),
                 "relative_likelihood": float(relative),
             }
             for point, value, relative in zip(
@@ -75,8 +77,15 @@ def likelihood(log_likelihood: float) -> float | None:
 
 
 def surface(fit: Fit, axes: Mapping[str, Array], *, profile: bool = False) -> Surface:
-    """The log-likelihood over the grid of all combinations of `axes`, values by parameter name."""
+    """The log-likelihood over the grid of all combinations of `axes`, values by parameter name.
+
+    Raises:
+        UsageError: as `evaluate`, or a grid of more than a million points.
+    """
     over = tuple(axes)
+    count = prod(values.size for values in axes.values())
+    if count > MOST:
+        raise UsageError(f"a grid of {count:,} points is too fine (at most {MOST:,}); take larger steps with --grid")
     mesh = np.meshgrid(*axes.values(), indexing="ij")
     points = np.stack([m.ravel() for m in mesh], axis=1)
     return Surface(fit, over, points, evaluate(fit, over, points, profile=profile), tuple(axes.values()), profile)
@@ -85,6 +94,8 @@ def surface(fit: Fit, axes: Mapping[str, Array], *, profile: bool = False) -> Su
 def at(fit: Fit, points: Sequence[Mapping[str, float]], *, profile: bool = False) -> Surface:
     """The log-likelihood at single points, each a value by parameter name; all name the same parameters."""
     over = tuple(points[0])
+    if not over:
+        raise UsageError("--at takes name=number, such as --at sigma=1")
     if any(set(point) != set(over) for point in points):
         raise UsageError("every --at point must name the same parameters")
     values = np.array([[point[name] for name in over] for point in points], dtype=float)
@@ -95,11 +106,12 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
     """Log-likelihoods (P,) with the parameters `over` at `points` (P, d), the others estimated or re-maximised.
 
     Raises:
+        DataError: a likelihood without a bound.
         UsageError: an unknown parameter or a value outside its domain.
     """
     family = fit.family
     if not np.isfinite(fit.log_likelihood):
-        raise UsageError(f"there is no likelihood to draw: {fit.certificate.problem}")
+        raise DataError(f"there is no maximum to draw the likelihood around: {fit.certificate.problem}")
     columns = [_index(fit, name) for name in over]
     for j, values in zip(columns, points.T, strict=True):
         link = family.parameters[j].link
@@ -130,7 +142,9 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
         nearer = fit.objective.value(np.where(mask, 0.9 * eta[edge], eta[edge]), which[edge])
         value = value.copy()
         value[edge] = np.where(value[edge] > nearer + 1e-6, np.inf, value[edge])
-    return np.where(np.isnan(value), -np.inf, -value)
+    # At a boundary the scores stop short of infinity, so that a zero comes out as 1e-130.
+    value = np.where(np.abs(value) < 1e-60, 0.0, value)
+    return np.where(np.isnan(value), -np.inf, 0.0 - value)
 
 
 def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:
@@ -162,17 +176,24 @@ def _index(fit: Fit, name: str) -> int:
 def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
     """Round values around a parameter's estimate, wide enough to see the likelihood fall to almost nothing.
 
-    A probability known badly is shown from 0 to 1, as on the blackboard.
+    A probability known badly is shown from 0 to 1, as on the blackboard. Where there is no standard error to tell
+    the width, the likelihood itself does.
+
+    Raises:
+        UsageError: no finite estimate to draw around.
     """
     j = _index(fit, name)
     link = fit.family.parameters[j].link
     estimate, error = float(fit.theta[j]), float(np.sqrt(fit.covariance[j, j]))
     if not np.isfinite(estimate):
         raise UsageError(f"{name} has no finite estimate; give its values with --grid {name}=FROM:TO:STEP")
+    if name in fit.family.irregular:
+        return _anchored(fit, name, count)
     if not np.isfinite(error) or error == 0:
         if link.upper == 1:
             return np.linspace(0, 1, count)
-        error = abs(estimate) / 4 or 1.0
+        floor = np.nextafter(link.lower, -np.inf) if estimate == link.lower else link.lower
+        return _round_axis(*_reach(fit, name), count, floor, link.upper)
     z = normal_quantile(0.999)
     if link.upper == 1 and (estimate - z * error < 0.05 or estimate + z * error > 0.95):
         return np.linspace(0, 1, count)
@@ -185,21 +206,79 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
     return _round_axis(low, high, count, link.lower, link.upper)
 
 
+def axes(fit: Fit, names: Sequence[str] = (), given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """The values of each parameter drawn: those given, else the default ones; of one or two unless named.
+
+    Raises:
+        UsageError: an unknown parameter, or none that is free.
+    """
+    family = fit.family
+    if not family.names:
+        raise UsageError(f"every parameter of {family.name} is held, so there is nothing to draw; leave one free")
+    drawn = tuple(names)
+    if not drawn:
+        finite = [n for n, value in zip(family.names, fit.theta.tolist(), strict=True) if np.isfinite(value)]
+        # Probabilities that share one total are drawn one at a time.
+        drawn = tuple(finite or family.names)[: 2 if family.size == len(family.parameters) else 1]
+    counts = (21,) if len(drawn) == 1 else (13, *[9] * len(drawn))  # a table is best higher than wide
+    given = given or {}
+    return {
+        name: given[name] if name in given else default_axis(fit, name, count)
+        for name, count in zip(drawn, counts, strict=False)
+    }
+
+
+def _reach(fit: Fit, name: str) -> tuple[float, float]:
+    """The values below and above the estimate at which the relative likelihood has become faint."""
+    j = _index(fit, name)
+    link, estimate = fit.family.parameters[j].link, float(fit.theta[j])
+    distances = max(abs(estimate), 1.0) * np.logspace(-9, 3, 241)
+    ends = []
+    for side in (-1, 1):
+        values = estimate + side * distances
+        values = values[(values >= link.lower) & (values <= link.upper)]
+        faint = np.zeros(0, dtype=bool)
+        if values.size:
+            relative = np.exp(evaluate(fit, (name,), values[:, None]) - fit.log_likelihood)
+            faint = relative < FAINT
+        ends.append(float(values[np.argmax(faint)]) if faint.any() else float(values[-1]) if values.size else estimate)
+    return ends[0], ends[1]
+
+
+def _anchored(fit: Fit, name: str, count: int) -> Array:
+    """Values in round steps from an estimate at which the likelihood jumps or has a kink, which is one of them."""
+    estimate = float(fit.theta[_index(fit, name)])
+    link = fit.family.parameters[_index(fit, name)].link
+    low, high = _reach(fit, name)
+    width = high - low
+    low, high = min(low, estimate - 0.2 * width), max(high, estimate + 0.2 * width)
+    step = _round_step((high - low) / (count - 1))
+    if fit.family.discrete:
+        step = max(step, 1.0)
+    numbers = np.arange(np.floor((low - estimate) / step), np.ceil((high - estimate) / step) + 1)
+    values = estimate + numbers * step
+    return values[(values >= link.lower) & (values <= link.upper)]
+
+
 def _round_axis(low: float, high: float, count: int, floor: float, ceiling: float) -> Array:
     """About `count` multiples of a round step (1, 2, 2.5 or 5 times a power of ten) covering low to high."""
-    rough = (high - low) / (count - 1)
-    power = 10.0 ** np.floor(np.log10(rough))
-    step = float(next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * 0.999))
+    step = _round_step((high - low) / (count - 1))
     values = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
     values = np.array([float(f"{v:.12g}") for v in values])
     return values[(values > floor) & (values < ceiling)]
+
+
+def _round_step(rough: float) -> float:
+    """The next 1, 2, 2.5 or 5 times a power of ten."""
+    power = float(10.0 ** np.floor(np.log10(rough)))
+    return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * 0.999)
 
 
 def parse_axis(text: str) -> tuple[str, Array]:
     """`p=0:1:0.05`, both ends included, or `p=0.1,0.2,0.4`.
 
     Raises:
-        UsageError: not of that form, or more than 100,000 values.
+        UsageError: not of that form, or more than a million values.
     """
     name, equals, values = text.partition("=")
     try:
@@ -208,11 +287,13 @@ def parse_axis(text: str) -> tuple[str, Array]:
         if ":" not in values:
             return name.strip(), np.array([float(v) for v in values.split(",")])
         low, high, step = (float(v) for v in values.split(":"))
-        if not (np.isfinite([low, high, step]).all() and step > 0 and high >= low and (high - low) / step < 1e5):
+        if not (np.isfinite([low, high, step]).all() and step > 0 and high >= low):
             raise ValueError
     except ValueError:
         raise UsageError(
             f"--grid takes NAME=FROM:TO:STEP or NAME=VALUE,VALUE ..., such as p=0:1:0.05; {text!r} is not that"
         ) from None
+    if (high - low) / step > MOST:
+        raise UsageError(f"{text!r} has more than {MOST:,} values; take a larger step")
     count = int(np.floor((high - low) / step + 1e-9)) + 1
     return name.strip(), np.array([float(f"{low + i * step:.12g}") for i in range(count)])

@@ -9,6 +9,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from mlefit.families.links import Array
 from mlefit.inference.surface import Surface
 from mlefit.report.tables import plain_table
 from mlefit.report.text import harmless, significant, total
@@ -39,9 +40,8 @@ def _maximum(surface: Surface) -> Text:
     line = Text("maximum at ", style="dim")
     line.append(", ".join(f"{harmless(k)} = {significant(v)}" for k, v in fit.estimates.items()), style="bold")
     line.append(f"   log L = {total(fit.log_likelihood)}", style="dim")
-    missing = any(v is None for v in surface.likelihood)
-    if missing:
-        line.append("   L itself is too small or too large for a number; compare by log L", style="dim")
+    if any(v is None for v in surface.likelihood):
+        line.append("\nL itself is too small or too large for a number; compare by log L", style="dim")
     return line
 
 
@@ -57,9 +57,9 @@ def _lines(surface: Surface) -> Table:
             *(Text(significant(v)) for v in point),
             Text(significant(own)),
             Text(total(value)),
-            Text(total(-value)),
+            Text(total(0.0 - value)),
             Text(f"{relative:.4f}" if relative >= 1e-4 or relative == 0 else f"{relative:.1e}"),
-            Bar(1.0, 0.0, relative, width=24, color="green" if i == best else "blue"),
+            Bar(1.0, 0.0, relative, width=24, color="green" if i == best else "cyan"),
         )
     return table
 
@@ -68,18 +68,28 @@ def _heat(surface: Surface) -> Table:
     """Relative likelihood in a cell, its colour from dark to bright; the second parameter goes across."""
     down, across = surface.axes
     table = plain_table(title="L / L max")
-    table.add_column(Text(f"{harmless(surface.over[0])} \\ {harmless(surface.over[1])}"), justify="right")
-    for value in across.tolist():
-        table.add_column(Text(significant(value, 4)), justify="right")
+    table.padding = 0  # no gaps between the colours
+    table.add_column(Text(f"{harmless(surface.over[0])} \\ {harmless(surface.over[1])} "), justify="right")
+    for label in _labels(across):
+        table.add_column(Text(f" {label} "), justify="right", no_wrap=True)
     relative = surface.relative.reshape(len(down), len(across))
     peak = np.unravel_index(int(np.argmax(surface.log_likelihood)), relative.shape)
-    for i, value in enumerate(down.tolist()):
-        cells = [Text(significant(value, 4))]
+    for i, label in enumerate(_labels(down)):
+        cells = [Text(f"{label} ")]
         for j, level in enumerate(relative[i].tolist()):
             mark = (i, j) == tuple(map(int, peak))
             cells.append(Text(f" {level:.3f} ", style=_shade(level, mark)))
         table.add_row(*cells)
     return table
+
+
+def _labels(values: Array) -> list[str]:
+    """Four digits of each value, or as many as tell them apart."""
+    for digits in range(4, 18):
+        labels = [significant(value, digits) for value in values.tolist()]
+        if len(set(labels)) == len(set(values.tolist())):
+            break
+    return labels
 
 
 def _shade(level: float, mark: bool) -> Style:
