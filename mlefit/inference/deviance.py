@@ -12,33 +12,40 @@ from mlefit.families.links import Array
 from mlefit.families.reparameterised import native, root
 
 
-def deviance(family: Family, y: Array, eta: Array, weight: Array | None) -> float:
-    """The deviance at scores `eta` (k, n) of `family`; NaN for families that have none."""
+def deviances(family: Family, y: Array, eta: Array, null: Array, weight: Array | None) -> tuple[float, float]:
+    """The deviances at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
+
+    NaN for families that have none.
+    """
     base = root(family)
     if family.columns != base.columns or getattr(family, "truncated", False):
-        return float("nan")
+        return float("nan"), float("nan")
     with np.errstate(all="ignore"):
-        scores = native(family, eta)
-        if base.name in ("bernoulli", "categorical"):
-            rows = 2 * base.nll(y, scores)
-        elif base.name in ("binomial", "poisson"):
-            rows = 2 * (base.nll(y, scores) - base.nll(y, _saturated(base, y)))
-        elif base.name == "normal":
-            rows = (y - scores[0]) ** 2
-        elif base.name == "gamma":
+        best = base.nll(y, _saturated(base, y)) if base.name in ("binomial", "poisson") else 0.0
+        own, other = (_rows(base, y, native(family, scores), best) for scores in (eta, null))
+    totals = [np.broadcast_to(rows, y.shape[-1:]) for rows in (own, other)]
+    first, second = (float(rows.sum() if weight is None else rows @ weight) for rows in totals)
+    return first, second
+
+
+def _rows(base: Family, y: Array, scores: Array, best: Array | float) -> Array | float:
+    """What each row adds; `best` is its NLL in the saturated model."""
+    match base.name:
+        case "bernoulli" | "categorical" | "binomial" | "poisson":
+            return 2 * (base.nll(y, scores) - best)
+        case "normal":
+            return (y - scores[0]) ** 2
+        case "gamma":
             ratio = y * np.exp(scores[1] - scores[0])
-            rows = 2 * (ratio - 1 - np.log(ratio))
-        elif base.name == "inverse-gaussian":
+            return 2 * (ratio - 1 - np.log(ratio))
+        case "inverse-gaussian":
             mean = base.inverse(scores)[base.names.index("mean")]
-            rows = (y - mean) ** 2 / (y * mean**2)
-        elif base.name == "negative-binomial":
+            return (y - mean) ** 2 / (y * mean**2)
+        case "negative-binomial":
             mu, size = np.exp(scores)
             logs = np.where(y > 0, y * np.log(np.where(y > 0, y, 1.0) / mu), 0.0)
-            rows = 2 * (logs - (y + size) * np.log((y + size) / (mu + size)))
-        else:
-            return float("nan")
-    rows = np.broadcast_to(rows, y.shape[-1:])
-    return float(rows.sum() if weight is None else rows @ weight)
+            return 2 * (logs - (y + size) * np.log((y + size) / (mu + size)))
+    return float("nan")
 
 
 def _saturated(family: Family, y: Array) -> Array:

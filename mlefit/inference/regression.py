@@ -21,11 +21,12 @@ from mlefit.families.reparameterised import root
 from mlefit.inference import deviance as deviances
 from mlefit.inference.certificate import FLAT, GRADIENT, Certificate
 from mlefit.inference.design import Design, design
-from mlefit.inference.fit import Interval, WeightKind, number
+from mlefit.inference.fit import Interval, WeightKind, number, solve
 from mlefit.inference.formula import Encoded
 from mlefit.inference.intervals import normal_quantile, profile
 from mlefit.inference.scorer import LinearScorer
-from mlefit.objective import RowObjective
+from mlefit.objective import RowObjective, objective
+from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
 from mlefit.sample import Sample
 from mlefit.solvers.newton import newton
@@ -348,10 +349,7 @@ def fit_regression(
         raise DataError(f"{column} has no values to fit")
     problem = _problem(family, y, weight, blocks)
     solution, first = _solve(problem)
-    null_family_blocks = _null_blocks(problem)
-    same = all(a.x.shape[1] == b.x.shape[1] for a, b in zip(blocks, null_family_blocks, strict=True))
-    null_problem = problem if same else _problem(family, y, weight, null_family_blocks)
-    null = solution if same else _solve(null_problem)[0]
+    null, constant, null_eta = _null(problem)
     beta, covariance = _refined(problem, solution)
     total = float(n if weight is None else weight.sum())
     verdict = _judge(problem, solution, total)
@@ -379,8 +377,7 @@ def fit_regression(
     theta = _at_ends(problem, theta, lost, direction)
     chosen = scorer or LinearScorer.bare(family)
     eta = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
-    null_eta = null_problem.objective.predictor.scores(null.theta, null_problem.sample)[:, 0]
-    constant = np.array([null.theta[0, s.start] for s in null_problem.slices])
+    residual, null_residual = deviances.deviances(family, y, eta, null_eta, weight)
     return Regression(
         family=family,
         formula=formula,
@@ -397,9 +394,9 @@ def fit_regression(
         lower=lower,
         upper=upper,
         log_likelihood=float("nan") if unbounded else 0.0 - value,
-        null_log_likelihood=0.0 - float(null.sums.value[0]),
-        deviance=deviances.deviance(family, y, eta, weight),
-        null_deviance=deviances.deviance(family, y, null_eta, weight),
+        null_log_likelihood=0.0 - null,
+        deviance=residual,
+        null_deviance=null_residual,
         level=options.level,
         interval_method=options.interval,
         errors=errors,
@@ -438,14 +435,25 @@ def _problem(family: Family, y: Array, weight: Array | None, blocks: Sequence[Bl
     )  # fmt: skip
 
 
-def _null_blocks(problem: _Problem) -> list[Block]:
-    ones = np.ones((problem.sample.n, 1))
-    empty = np.zeros((problem.sample.n, 0))
-    return [
-        Block(b.parameter, () if b.parameter == "location" else ("Intercept",),
-              empty if b.parameter == "location" else ones, base=b.base)
-        for b in problem.blocks
+def _null(problem: _Problem) -> tuple[float, Array, Array]:
+    """Of the model of constants: NLL, scores (k,) without the offset, and with it, (k, 1) or (k, n)."""
+    family, sample = problem.family, problem.sample
+    if sample.base is None and not family.name.startswith("ordinal"):
+        rows = Sample(sample.y, sample.weight)
+        rows = rows.collapse() if family.discrete else rows
+        with np.errstate(all="ignore"):
+            solution = solve(family, rows, objective(family, Constant(), rows))
+        return float(solution.sums.value[0]), solution.theta[0], solution.theta.T
+    ones, empty = np.ones((sample.n, 1)), np.zeros((sample.n, 0))
+    blocks = [
+        Block(b.parameter, (), empty, base=b.base) if b.parameter == "location" else
+        Block(b.parameter, ("Intercept",), ones, base=b.base) for b in problem.blocks
     ]  # fmt: skip
+    null = _problem(family, sample.y, sample.weight, blocks)
+    solution = _solve(null)[0]
+    scores = null.objective.predictor.scores(solution.theta, null.sample)[:, 0]
+    bare = scores if sample.base is None else scores - sample.base
+    return float(solution.sums.value[0]), bare[:, 0], scores
 
 
 def _solve(problem: _Problem) -> tuple[Solution, Solution]:
@@ -464,7 +472,8 @@ def _solve(problem: _Problem) -> tuple[Solution, Solution]:
     if plain.any() and not plain.all():
         first = newton(problem.objective, start[None], held=plain, step=problem.step, max_iterations=30)
         if np.isfinite(first.sums.value[0]):
-            start = first.theta[0]
+            start = first.theta[0].copy()
+            start[plain] = _constants(problem, start)
     solution = newton(problem.objective, start[None], step=problem.step)
     if not np.isfinite(solution.sums.value[0]):
         raise DataError(
@@ -472,6 +481,20 @@ def _solve(problem: _Problem) -> tuple[Solution, Solution]:
             "what the family allows; try another --link"
         )
     return solution, first or solution
+
+
+def _constants(problem: _Problem, theta: Array) -> Array:
+    """The plain parameters given the scores of the others, which are known additions here: no pass over the columns."""
+    sample, predictor = problem.sample, problem.objective.predictor
+    plain = [b.plain for b in problem.blocks]
+    with np.errstate(all="ignore"):
+        eta = predictor.scores(theta[None], sample)[:, 0]
+    known = np.where(np.array(plain)[:, None], 0.0 if sample.base is None else sample.base, eta)
+    x = tuple(z if p else z[:, :0] for z, p in zip(sample.x, plain, strict=True))
+    rows = Sample(sample.y, sample.weight, x=x, base=known)
+    target = RowObjective(problem.family, Linear([z.shape[1] for z in x]), rows, problem.objective.engine)
+    solution = newton(target, theta[None, problem.plain], step=problem.step[problem.plain], max_iterations=30)
+    return solution.theta[0] if np.isfinite(solution.sums.value[0]) else theta[problem.plain]
 
 
 def _lifted(problem: _Problem, eta: Array) -> Array:

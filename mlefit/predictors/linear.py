@@ -50,6 +50,8 @@ class Linear:
         if sample.weight is not None:
             gradient, hessian = gradient * sample.weight, hessian * sample.weight
         size, count = self.blocks[-1].stop, sample.groups if sample.groups > 1 else nll.shape[0]
+        if count == 1 and sample.groups == 1 and gradient.ndim == 3:
+            return Sums(self.value(sample, nll), *self._one(sample, gradient[:, 0], hessian[:, :, 0]))
         slopes, curves = np.zeros((count, size)), np.zeros((count, size, size))
         for j, (block, x) in enumerate(zip(self.blocks, sample.x, strict=True)):
             slopes[:, block] = _weighted(sample, gradient[j], x)
@@ -58,6 +60,38 @@ class Linear:
                 curves[:, block, other] = part
                 curves[:, other, block] = np.swapaxes(part, 1, 2)
         return Sums(self.value(sample, nll), slopes, curves)
+
+    def _one(self, sample: Sample, gradient: Array, hessian: Array) -> tuple[Array, Array]:
+        """Gradient (1, p) and Hessian (1, p, p) of a single problem, in few passes over the design."""
+        size, n = self.blocks[-1].stop, sample.n
+        slope, curve = np.zeros(size), np.zeros((size, size))
+        narrow = [x.shape[1] == 1 for x in sample.x]
+        columns = [np.broadcast_to(g, (n,)) for g in gradient]
+        for j, (block, x) in enumerate(zip(self.blocks, sample.x, strict=True)):
+            if narrow[j]:
+                # Not by BLAS, whose threads cost more than a product of two vectors.
+                own = x[:, 0]
+                slope[block] = np.einsum("i,i->", columns[j], own)
+                for other, z in zip(self.blocks[: j + 1], sample.x, strict=False):
+                    if z.shape[1] == 1:
+                        values = np.broadcast_to(hessian[j, self.blocks.index(other)], (n,))
+                        curve[block, other] = curve[other, block] = np.einsum("i,i,i->", values, own, z[:, 0])
+                continue
+            if not x.shape[1]:
+                continue
+            thin = [i for i, one in enumerate(narrow) if one]
+            others = [columns[j], *(hessian[j, i] * sample.x[i][:, 0] for i in thin)]
+            product = _product(x, np.broadcast_to(hessian[j, j], (n,)), others)
+            p = x.shape[1]
+            curve[block, block], slope[block] = product[:, :p], product[:, p]
+            for i, column in zip(thin, product.T[p + 1 :], strict=True):
+                curve[block, self.blocks[i]] = column[:, None]
+                curve[self.blocks[i], block] = column
+            for i, other in enumerate(self.blocks[:j]):
+                if not narrow[i]:
+                    part = (x * np.broadcast_to(hessian[j, i], (n,))[:, None]).T @ sample.x[i]
+                    curve[block, other], curve[other, block] = part, part.T
+        return slope[None], curve[None]
 
     def outer(self, sample: Sample, gradient: Array) -> Array:
         """Sums over rows of the squared weight times the outer product of the gradient, (P, p, p)."""
@@ -80,6 +114,20 @@ def _weighted(sample: Sample, values: Array, x: Array) -> Array:
     if sample.groups == 1:
         return values @ x
     return np.asarray(np.add.reduceat(values[:, None] * x, sample.offsets[:-1], axis=0))
+
+
+def _product(x: Array, curve: Array, others: list[Array]) -> Array:
+    """x' [diag(curve) x, others], (p, p + m): as a matrix with itself, half the work, where curvatures are positive."""
+    n, p = x.shape
+    root = np.sqrt(curve) if (curve > 0).all() else None
+    right = np.empty((n, p + len(others)))
+    np.multiply(x, (curve if root is None else root)[:, None], out=right[:, :p])
+    for j, column in enumerate(others, p):
+        if root is None:
+            right[:, j] = column
+        else:
+            np.divide(column, root, out=right[:, j])
+    return np.asarray(x.T @ right if root is None else (right.T @ right)[:p])
 
 
 def _crossed(sample: Sample, values: Array, x: Array, z: Array) -> Array:
