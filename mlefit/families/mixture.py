@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -67,7 +68,7 @@ class Mixture(Family):
         self.parameters = (*weights, *own)
         self.joint = frozenset(p.name for p in weights) if count > 2 else frozenset()
         ends = np.cumsum([count - 1, *(c.size for c in components)])
-        self._parts = [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        self._parts = [slice(a, b) for a, b in pairwise(ends.tolist())]
 
     # -- scores -------------------------------------------------------------------------------------------------
 
@@ -150,7 +151,7 @@ class Mixture(Family):
             return -total, gradient, hessian
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
-        return np.any([c.inside(y) for c in self.components], axis=0)
+        return np.asarray(np.any([c.inside(y) for c in self.components], axis=0))
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
         for name in fixed:
@@ -300,7 +301,7 @@ class Mixture(Family):
                 middle = np.floor((low + high) / 2)
                 enough = np.exp(self.log_cdf(middle, eta)) >= q * (1 - 1e-14)
                 low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-            return high
+            return np.asarray(high)
         for _ in range(200):
             middle = low + (high - low) / 2
             if np.all((middle <= low) | (middle >= high) | ~np.isfinite(middle)):
@@ -328,7 +329,7 @@ class Mixture(Family):
         result = draws[0]
         for c, draw in enumerate(draws):
             result = np.where(chosen == c, draw, result)
-        return result
+        return np.asarray(result)
 
     def __repr__(self) -> str:
         return f"Mixture({list(self.components)!r})"

@@ -128,8 +128,9 @@ def test_a_fixed_weight():
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("mixture:uniform*2", "not regular"), ("mixture:normal", "two components"), ("mixture:poisson+normal", "different"),
-     ("mixture:normal*x", "follows the"), ("mixture:", "needs the name"), ("mixture:nomral*2", "did you mean normal")],
+    [("mixture:uniform*2", "not regular"), ("mixture:normal", "two components"),
+     ("mixture:poisson+normal", "different"), ("mixture:normal*x", "follows the"),
+     ("mixture:", "needs the name"), ("mixture:nomral*2", "did you mean normal")],
 )  # fmt: skip
 def test_what_cannot_be_mixed(name, said):
     with pytest.raises(UsageError, match=said):

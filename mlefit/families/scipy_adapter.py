@@ -1,0 +1,494 @@
+"""Any distribution of scipy.stats as a family, by scipy's own parameters: its shapes, loc and scale.
+
+Derivatives are eighth-order central differences (Fornberg 1988, table 1) of the log density in the shapes and in the
+standardised value u = (y - loc)/scale; those in loc and scale follow by the chain rule, so that neither the unit of
+the data nor their distance from zero matters.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.errors import DataError, UsageError
+from mlefit.families import bounds
+from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.links import BOUND, Array, identity, log
+from mlefit.families.pinned import Pinned
+from mlefit.families.support import Support
+
+LIMIT: Final = 60.0  # seconds for a fit
+STEP: Final = 0.016
+HIGHEST: Final = -700.0  # no nll of a density worth having is lower: scipy's own overflow far off
+CENTRE: Final = -205 / 72
+WEIGHTS: Final = tuple(
+    (sign * s, sign * slope, curve)
+    for s, slope, curve in ((1, 4 / 5, 8 / 5), (2, -1 / 5, -1 / 5), (3, 4 / 105, 8 / 315), (4, -1 / 280, -1 / 560))
+    for sign in (1, -1)
+)
+FORWARD: Final = ((1, 4, -26 / 3), (2, -3, 19 / 2), (3, 4 / 3, -14 / 3), (4, -1 / 4, 11 / 12))
+SEARCHED: Final = 600  # rows that the simplex search for a start sees
+REFINED: Final = 3  # starts that it refines
+CALLS: Final = 3000  # of the density, that scipy's own fit makes
+SPIKE: Final = 30.0
+# The density is highest at an end of the support that moves with these parameters, so that their estimates are the
+# extremes of the data.
+LOWEST: Final = frozenset(
+    (
+        "expon", "halfnorm", "halfcauchy", "halflogistic", "halfgennorm", "lomax", "gompertz", "truncexpon", "uniform",
+        "genhalflogistic", "genpareto",
+    )
+)  # fmt: skip
+WIDEST: Final = frozenset({"uniform"})
+# A kink of the density lies at loc, and the estimate on one of the values.
+KINKED: Final = frozenset({"laplace", "laplace_asymmetric", "dgamma", "dweibull"})
+
+
+class ScipyFamily(Family):
+    """`scipy.stats.NAME` with some parameters held at the values of `fixed`.
+
+    Integer parameters (a number of trials) are not estimated: hold them. A discrete distribution has loc 0.
+
+    Raises:
+        UsageError: scipy has no such distribution.
+    """
+
+    def __init__(self, name: str, fixed: Mapping[str, float] | None = None) -> None:
+        from scipy import stats
+
+        self.distribution: Any = _find(name)
+        self.short = str(self.distribution.name)
+        self.name = f"scipy:{self.short}"
+        self.summary = f"scipy.stats.{self.short}"
+        self.discrete = isinstance(self.distribution, stats.rv_discrete)
+        self.support = Support(integer=self.discrete)
+        self.fixed = dict(fixed or {})
+        self._deadline = [float("inf")]
+        shapes = list(self.distribution._shape_info())
+        self.integers = frozenset(s.name for s in shapes if s.integrality)
+        every = [
+            Parameter(s.name, identity if s.integrality else bounds.link(*map(float, s.domain)), "shape")
+            for s in shapes
+        ]
+        self.shapes = len(every)
+        if not self.discrete:
+            every += [Parameter("loc", identity, "location"), Parameter("scale", log, "scale")]
+        self.every = tuple(every)
+        self.parameters = tuple(p for p in every if p.name not in self.fixed)
+        ends = {"loc"} if self.short in LOWEST else set()
+        ends |= {"scale"} if self.short in WIDEST else set()
+        self._ends = frozenset(ends - set(self.fixed))
+        self._met: list[frozenset[str]] = [frozenset()]  # parameters that a start found tied to a value of the data
+
+    @property
+    def irregular(self) -> frozenset[str]:  # type: ignore[override]
+        """Parameters tied to a value of the data; which ones the data may have to tell."""
+        return self._ends | self._met[0]
+
+    @property
+    def irregular_note(self) -> str:  # type: ignore[override]
+        """Why they have no standard errors."""
+        names = sorted(self.irregular)
+        if not names:
+            return ""
+        return (
+            f"{' and '.join(names)}: an end or a kink of the density lies on a value of the data, "
+            "where the likelihood has no zero gradient; hence no standard errors"
+        )
+
+    def pin(self, fixed: Mapping[str, float]) -> Family:
+        Pinned(self, fixed)  # refuses unknown names and values outside their domain
+        return ScipyFamily(self.short, {**self.fixed, **fixed})
+
+    def _theta(self, eta: Array) -> list[Array]:
+        """Every parameter, the fixed ones included."""
+        free = iter(eta)
+        return [
+            np.asarray(self.fixed[p.name], dtype=float) if p.name in self.fixed else p.link.inverse(next(free))
+            for p in self.every
+        ]
+
+    def _standard(self, u: Array, shapes: list[Array]) -> Array:
+        """nll of the standardised value."""
+        if time.monotonic() > self._deadline[0]:
+            raise DataError(f"{self.name} was not fitted within {LIMIT:g} seconds; scipy computes it slowly")
+        function = self.distribution.logpmf if self.discrete else self.distribution.logpdf
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = -np.asarray(function(u, *shapes), dtype=float)
+        return np.where(np.isnan(value) | (value < HIGHEST), np.inf, value)
+
+    def _split(self, y: Array, eta: Array) -> tuple[Array, list[Array], Array]:
+        """u, the shapes, and the scale."""
+        theta = self._theta(eta)
+        if self.discrete:
+            return y, theta, np.ones(())
+        with np.errstate(all="ignore"):
+            return (y - theta[-2]) / theta[-1], theta[:-2], theta[-1]
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        u, shapes, scale = self._split(y, eta)
+        with np.errstate(divide="ignore"):
+            return self._standard(u, shapes) + np.log(scale)
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        with np.errstate(all="ignore"):
+            u, _, scale = self._split(y, eta)
+            shape = np.broadcast_shapes(u.shape, eta.shape[1:], y.shape)
+            u, scale = np.broadcast_to(u, shape), np.broadcast_to(scale, shape)
+            free = [j for j, p in enumerate(self.parameters) if p.name not in ("loc", "scale") or self.discrete]
+            moving = not self.discrete and len(free) < self.size
+            value, first, second = self._stencils(u, eta, free, moving)
+            place = {name: j for j, name in enumerate(self.names)}
+            gradient, hessian = np.zeros((self.size, *shape)), np.zeros((self.size, self.size, *shape))
+            for a, i in enumerate(free):
+                gradient[i] = first[a]
+                for b, j in enumerate(free[: a + 1]):
+                    hessian[i, j] = hessian[j, i] = second[a][b]
+            if moving:
+                slope, curve = first[-1], second[-1][-1]
+                to = {"loc": -1 / scale, "scale": -u}  # d u / d eta
+                bend = {("loc", "loc"): 0.0 * u, ("scale", "loc"): 1 / scale, ("scale", "scale"): u}
+                own: list[str] = [n for n in ("loc", "scale") if n in place]
+                for n in own:
+                    gradient[place[n]] = slope * to[n] + (1.0 if n == "scale" else 0.0)
+                    for a, i in enumerate(free):
+                        hessian[i, place[n]] = hessian[place[n], i] = second[-1][a] * to[n]
+                    for m in own:
+                        if (n, m) in bend:
+                            entry = curve * to[n] * to[m] + slope * bend[n, m]
+                            hessian[place[n], place[m]] = hessian[place[m], place[n]] = entry
+            for n in self.irregular:  # held where they are, without information
+                gradient[place[n]], hessian[place[n]], hessian[:, place[n]] = 0.0, 0.0, 0.0
+            return value + np.log(scale), gradient, hessian
+
+    def _stencils(
+        self, u: Array, eta: Array, free: list[int], moving: bool
+    ) -> tuple[Array, list[Array], list[list[Array]]]:
+        """nll of u, and its first and second differences in the free shape scores and, last, in u itself."""
+
+        def at(shift: dict[int, Array]) -> Array:
+            moved = eta
+            if any(j >= 0 for j in shift):
+                moved = np.array(np.broadcast_to(eta, (eta.shape[0], *u.shape)))
+                for j, by in shift.items():
+                    if j >= 0:
+                        moved[j] += by
+            theta = self._theta(moved)
+            return self._standard(u + shift.get(-1, 0.0), theta if self.discrete else theta[: self.shapes])
+
+        value = np.broadcast_to(at({}), u.shape)
+        steps: dict[int, Array] = {}
+        for j in free:
+            pilot = 1e-3 * np.ones(u.shape)
+            bend = np.abs(at({j: pilot}) - 2 * value + at({j: -pilot})) / 1e-6
+            finite = bend[np.isfinite(bend)]
+            steps[j] = np.full(u.shape, STEP / np.sqrt(max(1.0, float(finite.mean()) if finite.size else 1.0)))
+        ahead: Array | None = None
+        if moving:
+            steps[-1], ahead = self._room(u, eta)
+        variables = [*free, *([-1] if moving else [])]
+        first: list[Array] = []
+        second: list[list[Array]] = []
+        for a, j in enumerate(variables):
+            slope, curve = _line(at, {j: steps[j]}, value, ahead if j == -1 else None)
+            first.append(slope / steps[j])
+            row = []
+            for b in range(a):
+                i = variables[b]
+                _, both = _line(at, {i: steps[i], j: steps[j]}, value, ahead if j == -1 else None)
+                cross = both - curve - second[b][b] * steps[i] ** 2
+                row.append(cross / (2 * steps[i] * steps[j]))
+            second.append([*row, curve / steps[j] ** 2])
+        return value, first, second
+
+    def _room(self, u: Array, eta: Array) -> tuple[Array, Array]:
+        """Steps of u that stay inside the support, and which side to difference on: 0 for both, else +1 or -1."""
+        middle = np.median(u, axis=-1, keepdims=True)
+        size = np.median(np.abs(u - middle), axis=-1, keepdims=True)
+        size = np.where((size > 0) & np.isfinite(size), size, np.maximum(np.abs(middle), 1.0))
+        low, high = self.distribution._get_support(*self._theta(eta)[: self.shapes])
+        below, above = u - low, np.asarray(high) - u
+        room = np.minimum(below, above)
+        edge = room <= 1e-10 * size
+        side = np.where(edge, np.where(below <= above, 1.0, -1.0), 0.0)
+        step = np.where(edge, STEP * size, np.minimum(STEP * size, room / 32))
+        return np.broadcast_to(step, u.shape), np.broadcast_to(side, u.shape)
+
+    # -- starts ---------------------------------------------------------------------------------------------
+
+    def start(self, rows: Rows) -> Array:
+        return self.starts(rows)[0]
+
+    def starts(self, rows: Rows) -> list[Array]:
+        """Scipy's guess and several of its kind with other shapes, the best refined by a simplex search."""
+        free = [p.name for p in self.parameters if p.name in self.integers]
+        if free:
+            raise UsageError(f"{free[0]} of {self.name} is an integer and is not estimated; hold it: --fix {free[0]}=5")
+        self._deadline[0] = time.monotonic() + LIMIT
+        self._met[0] = frozenset()
+        groups = rows.total_weight.size
+        codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
+        found: list[list[Array]] = [self._group_starts(rows.y[codes == g], groups == 1) for g in range(groups)]
+        most = max(len(f) for f in found)
+        return [np.stack([f[min(i, len(f) - 1)] for f in found], axis=1) for i in range(most)]
+
+    def _group_starts(self, y: Array, thorough: bool) -> list[Array]:
+        some = y[:: max(1, y.size // SEARCHED)]
+        some = np.unique(np.concatenate([some, [y.min(), y.max()]])) if some.size < y.size else y
+
+        spread = max(float(y.max() - y.min()), 1e-300)
+        # A density this high all over the data is scipy's own overflow.
+        lowest = 0.0 if self.discrete else some.size * (float(np.log(spread)) - SPIKE)
+
+        def total(eta: Array) -> float:
+            value = float(self.nll(some, np.asarray(eta)[:, None]).sum())
+            return value if np.isfinite(value) and value > lowest else 1e300
+
+        held = np.array([n in self.irregular for n in self.names], dtype=bool)
+        guesses = self._guesses(y)
+        if thorough and not self.discrete:
+            before = time.monotonic()
+            total(guesses[0])
+            if (time.monotonic() - before) * CALLS < LIMIT / 4:
+                guesses += self._fitted(y if y.size < 10 * SEARCHED else some)
+        tried = sorted((self._at_extremes(y, eta) for eta in guesses), key=total)
+        if not thorough:
+            return tried[:2]
+        from scipy.optimize import minimize
+
+        refined = []
+        for eta in tried[:REFINED]:
+
+            if (~held).any():
+                with warnings.catch_warnings(), np.errstate(all="ignore"):
+                    warnings.simplefilter("ignore")
+                    options = {"maxfev": 250 * int((~held).sum()), "xatol": 1e-6, "fatol": 1e-8}
+                    part = partial(_with, total, eta, ~held)
+                    best = minimize(part, eta[~held], method="Nelder-Mead", options=options)  # type: ignore[call-overload]
+                whole = eta.copy()
+                whole[~held] = best.x
+                refined.append(whole)
+        refined = sorted([*refined, tried[0]], key=total)
+        low, high = y.min(keepdims=True), y.max(keepdims=True)
+        reasons = [self.unbounded(eta[:, None], low, high)[0] for eta in refined]
+        sound = [eta for eta, reason in zip(refined, reasons, strict=True) if not reason]
+        if not sound:
+            hint = " and ".join(f"{n}=..." for n in ("loc", "scale") if n in self.names)
+            raise DataError(f"the likelihood of {self.name} is unbounded: {reasons[0]}; hold it: --fix {hint}")
+        tied = self._tied(y, sound[0], total)
+        return sound[:2] if tied is None else [tied]
+
+    def _tied(self, y: Array, eta: Array, total: Callable[[Array], float]) -> Array | None:
+        """The scores with an end of the support moved onto the extreme value that it has all but met, or None."""
+        names = set(self.names)
+        if self.short in KINKED and "loc" in names:
+            self._met[0] = frozenset({"loc"})
+            return eta
+        if self.discrete or not {"loc", "scale"} <= names or self._ends:
+            return None
+        place = {name: j for j, name in enumerate(self.names)}
+        theta = [float(v) for v in self._theta(eta)]
+        loc, scale = theta[-2:]
+        width = max(float(y.max() - y.min()), 1e-300)
+        moved, met = eta.copy(), set()
+        for end, extreme in zip(self.distribution._get_support(*theta[:-2]), (y.min(), y.max()), strict=True):
+            if np.isfinite(end) and abs(loc + float(end) * scale - extreme) < 1e-6 * width:
+                if end == 0:
+                    moved[place["loc"]] = extreme
+                    met.add("loc")
+                else:
+                    moved[place["scale"]] = log.forward(np.array((extreme - loc) / float(end) * (1 + 1e-15)))
+                    met |= {"loc", "scale"}
+        if not met or total(moved) > total(eta) + 1e-6 * max(1.0, abs(total(eta))):
+            return None
+        self._met[0] = frozenset(met)
+        return moved
+
+    def _fitted(self, y: Array) -> list[Array]:
+        """Where scipy's own fit ends, with the parameters held that are."""
+        held = {(f"f{p.name}" if p.name in ("loc", "scale") else f"fix_{p.name}"): v for p in self.every
+                if (v := self.fixed.get(p.name)) is not None}  # fmt: skip
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                return [self._scores([float(v) for v in self.distribution.fit(y, **held)])]
+        except Exception:  # whatever stops scipy's fit need not stop this one
+            return []
+
+    def _at_extremes(self, y: Array, eta: Array) -> Array:
+        """The scores with parameters that follow the extremes of the data set to these."""
+        eta = eta.copy()
+        place = {name: j for j, name in enumerate(self.names)}
+        if "loc" in self.irregular:
+            eta[place["loc"]] = y.min()
+        if "scale" in self.irregular:
+            low = self.fixed.get("loc", y.min())
+            eta[place["scale"]] = log.forward(np.maximum(y.max() - low, 1e-300) * (1 + 1e-15))
+        return eta
+
+    def _guesses(self, y: Array) -> list[Array]:
+        """Scores (k,) from scipy's own guess and from shapes on a small grid."""
+        guesses: list[list[float]] = []
+        spread = float(y.std()) or max(abs(float(y.mean())), 1e-8)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            if not self.discrete:
+                try:
+                    guesses.append([float(v) for v in self.distribution._fitstart(y)])
+                except Exception:  # scipy's own guess fails for some distributions and data: the others remain
+                    guesses = []
+            for t in (0.0, 1.0, -1.0, 2.0, -2.0):
+                own = enumerate(self.every[: self.shapes])
+                shapes = [float(p.link.inverse(np.array(t if i % 2 == 0 else t / 2))) for i, p in own]
+                if self.discrete:
+                    guesses.append(shapes)
+                    continue
+                try:
+                    loc, scale = self.distribution._fit_loc_scale_support(y, *shapes)
+                except Exception:
+                    loc, scale = float(y.mean()), spread
+                guesses.append([*shapes, float(loc), float(scale)])
+                low, high = (float(v) for v in self.distribution._get_support(*shapes))
+                if np.isfinite(low) and not np.isfinite(high):
+                    for gap in (1e-3, 0.3):
+                        place = float(y.min()) - gap * spread
+                        guesses.append([*shapes, place - low * spread, spread])
+                elif np.isfinite(high) and not np.isfinite(low):
+                    guesses.append([*shapes, float(y.max()) + 0.1 * spread - high * spread, spread])
+                elif np.isfinite(low) and np.isfinite(high) and high > low:
+                    wide = (float(y.max()) - float(y.min())) * 1.02 / (high - low) or spread
+                    guesses.append([*shapes, float(y.min()) - 0.01 * wide * (high - low) - low * wide, wide])
+                else:
+                    guesses.append([*shapes, float(np.median(y)), spread])
+            if self.discrete and self.shapes == 1:
+                # The mean is most often a simple function of the only shape.
+                mean = max(float(y.mean()), 1e-8)
+                guesses += [[mean], [1 / mean], [1 / (1 + mean)]]
+        return [eta for eta in map(self._scores, guesses) if np.isfinite(eta).all()] or [np.zeros(self.size)]
+
+    def _scores(self, theta: list[float]) -> Array:
+        scores = []
+        for p, value in zip(self.every, theta, strict=True):
+            if p.name not in self.fixed:
+                inside = p.link.lower < value < p.link.upper and np.isfinite(value)
+                score = float(p.link.forward(np.array(value))) if inside else 0.0
+                scores.append(float(np.clip(score, -BOUND, BOUND)) if np.isfinite(p.link.step) else score)
+        return np.array(scores)
+
+    def unbounded(self, eta: Array, low: Array, high: Array) -> list[str]:
+        """An end of the support that has met an extreme value where the density is infinite."""
+        said = []
+        for g in range(eta.shape[1]):
+            theta = [float(v) for v in self._theta(eta[:, g])]
+            said.append("")
+            if self.discrete or self.irregular:
+                continue
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                ends = self.distribution.support(*theta)
+                near = 1e-5 * max(float(high[g] - low[g]), 1e-300)
+                for end, extreme, inward in ((float(ends[0]), low[g], 1.0), (float(ends[1]), high[g], -1.0)):
+                    if abs(extreme - end) < near:
+                        at = [float(self.distribution.logpdf(end + inward * near * t, *theta)) for t in (1e-4, 1.0)]
+                        if not at[0] < at[1] + 0.5:
+                            said[g] = f"its support ends at the value {extreme:g}, where the density is infinite"
+        return said
+
+    # -- the distribution -----------------------------------------------------------------------------------
+
+    def _call(self, method: Callable[..., Any], y: Array, eta: Array) -> Array:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(method(y, *self._theta(eta)), dtype=float)
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return self._call(self.distribution.logcdf, y, eta)
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return self._call(self.distribution.logsf, y, eta)
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        return self._call(self.distribution.ppf, q, eta)
+
+    def mean(self, eta: Array) -> Array:
+        return self._moment("m", eta)
+
+    def variance(self, eta: Array) -> Array:
+        return self._moment("v", eta)
+
+    def _moment(self, which: str, eta: Array) -> Array:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self.distribution.stats(*self._theta(eta), moments=which)
+        return np.broadcast_to(np.asarray(found, dtype=float), eta.shape[1:])
+
+    def inside(self, y: Array) -> NDArray[np.bool_]:
+        return self.support.contains(y)
+
+    def __repr__(self) -> str:
+        return f"ScipyFamily({self.short!r})" if not self.fixed else f"ScipyFamily({self.short!r}, {self.fixed!r})"
+
+
+def _with(total: Callable[[Array], float], eta: Array, free: NDArray[np.bool_], values: Array) -> float:
+    """The total at scores whose `free` ones are `values`."""
+    whole = eta.copy()
+    whole[free] = values
+    return total(whole)
+
+
+def _line(
+    at: Callable[[dict[int, Array]], Array], steps: dict[int, Array], value: Array, side: Array | None
+) -> tuple[Array, Array]:
+    """First and second differences along a direction, times step and step squared.
+
+    Where `side` is not zero, forward differences on that side of u.
+    """
+    first, second = np.zeros(value.shape), CENTRE * value
+    for s, slope, curve in WEIGHTS:
+        there = at({j: s * h for j, h in steps.items()})
+        first, second = first + slope * there, second + curve * there
+    if side is not None and (side != 0).any():
+        edge = side != 0
+        sign = np.where(edge, side, 1.0)
+        one, two = -25 / 12 * value, 35 / 12 * value
+        for s, slope, curve in FORWARD:
+            there = at({j: s * sign * h for j, h in steps.items()})
+            one, two = one + slope * there, two + curve * there
+        first, second = np.where(edge, sign * one, first), np.where(edge, two, second)
+    return first, second
+
+
+def adapt(name: str) -> ScipyFamily:
+    """The family `scipy:NAME`.
+
+    Raises:
+        UsageError: scipy has no such distribution.
+    """
+    return ScipyFamily(name)
+
+
+def _find(name: str) -> Any:
+    from scipy import stats
+
+    generic = (stats.rv_continuous, stats.rv_discrete)
+    every = {n: d for n in dir(stats) if isinstance(d := getattr(stats, n), generic)}
+    key = name.strip().replace("-", "_")
+    if key in every:
+        return every[key]
+    near = get_close_matches(key.lower(), every, 1, 0.6)
+    hint = f"did you mean scipy:{near[0]}?" if near else "its documentation of scipy.stats lists them"
+    raise UsageError(f"scipy has no distribution called {name!r}; {hint}")

@@ -1,0 +1,142 @@
+"""Distributions of scipy.stats as families: never below scipy's own fit, derivatives, ends and refusals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.stats._distr_params import distcont
+
+from mlefit.errors import DataError, MlefitError, UsageError
+from mlefit.families import numeric, registry
+from mlefit.families.pinned import Pinned
+from mlefit.families.scipy_adapter import ScipyFamily
+from mlefit.inference.fit import fit_sample
+from mlefit.sample import Sample
+
+SHAPES = {}
+for _name, _shapes in distcont:
+    SHAPES.setdefault(_name, _shapes)
+# Their density takes milliseconds a value in scipy: minutes a fit.
+SLOW = {"levy_stable", "studentized_range", "ksone", "kstwo"}
+FAST = [
+    "alpha", "anglit", "argus", "burr", "cauchy", "chi2", "cosine", "exponnorm", "exponweib", "expon", "fatiguelife",
+    "fisk", "foldnorm", "gamma", "genextreme", "genlogistic", "gumbel_l", "gumbel_r", "halfnorm", "hypsecant",
+    "invgamma", "invgauss", "invweibull", "johnsonsu", "logistic", "loggamma", "lognorm", "maxwell", "mielke", "moyal", "nakagami",
+    "norm", "pareto", "pearson3", "powerlaw", "rayleigh", "rice", "semicircular", "skewnorm", "t", "uniform", "wald",
+    "weibull_max", "weibull_min",
+]  # fmt: skip
+
+
+def drawn(name, n=300):
+    generator = np.random.default_rng(5)
+    return np.sort(getattr(stats, name).rvs(*SHAPES[name], loc=2.0, scale=3.0, size=n, random_state=generator))
+
+
+def scipys(name, y):
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        distribution = getattr(stats, name)
+        return float(distribution.logpdf(y, *distribution.fit(y)).sum())
+
+
+@pytest.mark.parametrize("name", FAST)
+def test_never_below_scipys_own_fit(name):
+    y = drawn(name)
+    fit = fit_sample(registry.get(f"scipy:{name}"), Sample(y))[0]
+    assert fit.log_likelihood >= scipys(name, y) - 1e-6
+    # pareto is indifferent between a shape, loc and scale growing together: its limit is the exponential.
+    assert fit.converged or name == "pareto"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in SHAPES if n not in SLOW and n not in FAST])
+def test_every_other_name_is_fitted_or_refused_with_a_reason(name):
+    y = drawn(name)
+    try:
+        fit = fit_sample(registry.get(f"scipy:{name}"), Sample(y))[0]
+    except MlefitError as error:
+        reason = str(error)
+    else:
+        reason = ""
+    if reason:
+        assert "unbounded" in reason or "integer" in reason or "seconds" in reason
+        return
+    if not fit.converged:
+        assert fit.warnings
+    if not np.isnan(fit.log_likelihood):
+        assert fit.log_likelihood >= scipys(name, y) - 1e-6
+
+
+@pytest.mark.parametrize("name", ["gamma", "norm", "weibull_min", "lognorm"])
+def test_same_as_the_written_family_where_loc_is_held(name):
+    y = drawn(name) - 2.0
+    held = {} if name == "norm" else {"loc": 0.0}
+    found = fit_sample(registry.get(f"scipy:{name}").pin(held) if held else registry.get("scipy:norm"), Sample(y))[0]
+    written = {"gamma": "gamma", "norm": "normal", "weibull_min": "weibull", "lognorm": "lognormal"}[name]
+    expected = fit_sample(registry.get(written), Sample(y))[0]
+    assert found.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-10)
+    errors = {
+        "gamma": lambda f: f.std_errors["a"] / expected.std_errors["shape"],
+        "norm": lambda f: f.std_errors["scale"] / expected.std_errors["sigma"],
+        "weibull_min": lambda f: f.std_errors["c"] / expected.std_errors["shape"],
+        "lognorm": lambda f: f.std_errors["s"] / expected.std_errors["sigma"],
+    }
+    assert errors[name](found) == pytest.approx(1.0, abs=1e-6)
+    assert found.to_dict().get("fixed", {}) == held
+
+
+@pytest.mark.parametrize("name", ["gamma", "t", "genextreme", "johnsonsu", "exponweib"])
+def test_derivatives(name):
+    family = ScipyFamily(name)
+    theta = np.array([*SHAPES[name], 2.0, 3.0])
+    eta = family.forward(theta[:, None])
+    y = getattr(stats, name).ppf([0.05, 0.2, 0.5, 0.8, 0.95], *theta)
+    nll, gradient, hessian = family.derivatives(y, eta)
+    np.testing.assert_allclose(nll, -getattr(stats, name).logpdf(y, *theta), rtol=1e-12)
+    scores = np.repeat(eta, 5, axis=1)
+    np.testing.assert_allclose(gradient, numeric.gradient(family.nll, y, scores), rtol=1e-6, atol=1e-7)
+    expected = numeric.hessian(Pinned(family, {}), y, scores)
+    np.testing.assert_allclose(hessian, expected, rtol=1e-5, atol=1e-5)
+    assert np.exp(family.log_cdf(y, eta)) == pytest.approx([0.05, 0.2, 0.5, 0.8, 0.95])
+    assert family.quantile(np.array([0.05]), eta)[0] == pytest.approx(y[0])
+
+
+def test_ends_of_the_support_on_a_value_have_no_standard_error():
+    y = drawn("expon")
+    fit = fit_sample(registry.get("scipy:expon"), Sample(y))[0]
+    assert fit.estimates["loc"] == y.min()
+    assert fit.estimates["scale"] == pytest.approx(y.mean() - y.min(), rel=1e-9)
+    assert np.isnan(fit.std_errors["loc"])
+    assert any("lies on a value" in warning for warning in fit.warnings)
+
+
+def test_an_infinite_density_is_said():
+    y = np.random.default_rng(0).gamma(0.3, size=100)
+    with pytest.raises(DataError, match="unbounded: its support ends at the value"):
+        fit_sample(registry.get("scipy:gamma"), Sample(y))
+
+
+def test_groups():
+    y = drawn("gumbel_r")
+    both = Sample.of(np.concatenate([y, 3 * y]), codes=np.repeat([0, 1], 300))
+    fits = fit_sample(registry.get("scipy:gumbel_r"), both)
+    assert all(fit.converged for fit in fits)
+    assert fits[1].estimates["scale"] == pytest.approx(3 * fits[0].estimates["scale"], rel=1e-6)
+
+
+def test_discrete():
+    y = stats.nbinom.rvs(5, 0.4, size=400, random_state=np.random.default_rng(1)).astype(float)
+    fit = fit_sample(registry.get("scipy:logser"), Sample(y + 1))[0]
+    assert fit.converged
+    with pytest.raises(UsageError, match="integer"):
+        fit_sample(registry.get("scipy:binom"), Sample(y))
+    held = fit_sample(registry.get("scipy:binom").pin({"n": 40}), Sample(y))[0]
+    assert held.estimates["p"] == pytest.approx(y.mean() / 40, rel=1e-6)
+
+
+def test_unknown_name():
+    with pytest.raises(UsageError, match="did you mean scipy:nakagami"):
+        registry.get("scipy:nakagmi")
