@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit import reading
+from mlefit import censoring, reading
+from mlefit.censoring import Censoring, constant, plain
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
@@ -33,12 +34,14 @@ class Roles:
         by: columns whose values name the groups.
         weight: row weights.
         further: the other columns of the family's response, in its order: a column or a number (trials).
+        censoring: what is known of the rows besides; the family is then the wrapped one.
     """
 
     y: tuple[str, ...] = ()
     by: tuple[str, ...] = ()
     weight: str | None = None
     further: tuple[str, ...] = ()
+    censoring: Censoring = field(default_factory=Censoring)
 
 
 def fit(
@@ -50,6 +53,10 @@ def fit(
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
     trials: Any = None,
+    event: Any = None,
+    upper: Any = None,
+    truncate_below: Any = None,
+    truncate_above: Any = None,
     fix: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
     level: float = 0.95,
@@ -67,6 +74,9 @@ def fit(
         weights: a column's name, or values (n,) where `data` are values.
         weight_kind: what a weight means; see `Options`.
         trials: number of trials: a number, a column's name, or values (n,) where `data` are values.
+        event: 1 where the value was observed, 0 where it is right-censored: a column's name, or values (n,).
+        upper: upper ends of intervals whose lower ends `data` or `column` holds; missing ends are open.
+        truncate_below, truncate_above: limits outside which a row could not be seen: numbers, names, or values (n,).
         fix: parameters held at a value.
         start: parameters to start the solver from.
         level, interval: of the confidence limits.
@@ -82,11 +92,19 @@ def fit(
     """
     chosen = registry.get(family) if isinstance(family, str) else family
     groups = (by,) if isinstance(by, str) else tuple(by)
+    arrays: dict[str, Any] = {}
+    roles_given = {"event": event, "upper": upper, "below": truncate_below, "above": truncate_above}
+    known = censoring.from_values(roles_given, arrays)
+    if arrays:
+        named = {"y": data, "weights": weights, "trials": trials}
+        arrays |= {name: values for name, values in named.items() if np.ndim(values) == 1}
+        data, column = {name: _values(values) for name, values in arrays.items()}, "y"
+        weights, trials = (n if n in arrays else v for n, v in (("weights", weights), ("trials", trials)))
     path, column, weight, further = source_of(data, column, weights, trials)
     options = Options(level, interval, weight_kind, start or {})
     request = reading.Request(path, where=where, missing=missing)
-    roles = Roles((column,) if column else (), groups, weight, further)
-    fits = estimate(chosen.pin(fix) if fix else chosen, request, roles, options)
+    roles = Roles((column,) if column else (), groups, weight, further, known)
+    fits = estimate(known.wrap(chosen.pin(fix) if fix else chosen), request, roles, options)
     return fits if groups else fits[0]
 
 
@@ -153,6 +171,8 @@ def samples(family: Family, fits: Sequence[Fit], request: reading.Request, roles
     found: list[Sample] = []
     for name in dict.fromkeys(fit.column for fit in fits):
         found += grouped(family, request, replace(roles, y=(name,))).apart()
+    if roles.censoring:
+        found = [replace(sample, y=family.central(sample.y)) for sample in found]
     return found
 
 
@@ -194,7 +214,7 @@ def grouped(family: Family, request: reading.Request, roles: Roles) -> Grouped:
         name = request.path.name if isinstance(request.path, reading.Source) else request.path
         raise DataError(f"no row of {name} has a value of {column!r} and of every other column used")
     if not roles.by:
-        return Grouped(bound, part.sample, None, table.dropped)
+        return Grouped(bound, part.sample, None, part.dropped[()])
     groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys]
     return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys])
 
@@ -230,41 +250,36 @@ def _estimate(
 
 def _request(family: Family, request: reading.Request, roles: Roles) -> reading.Request:
     """The request with every role's column; a number in place of a further column is an SQL constant."""
-    needed = family.columns[1:]
+    needed = plain(family).columns[1:]
     if len(roles.further) != len(needed):
         if len(roles.further) < len(needed):
             raise UsageError(f"{family.name} needs --{needed[len(roles.further)]}: a column or a number")
         raise UsageError(f"{family.name} takes no trials; leave --trials out")
     numeric = {} if family.labels else {"y": roles.y[0]}
-    numeric |= {name: text for name, text in zip(needed, roles.further, strict=True) if _constant(text) is None}
+    numeric |= {name: text for name, text in zip(needed, roles.further, strict=True) if constant(text) is None}
+    numeric |= roles.censoring.columns()
     if roles.weight is not None:
         numeric["weight"] = roles.weight
     labels = {"y": roles.y[0]} if family.labels else {}
     labels |= {f"by{i}": name for i, name in enumerate(roles.by)}
     # Rows without a value are counted by group, so that they are read here and dropped below.
-    missing = "keep" if roles.by and request.missing == "drop" else request.missing
+    missing = "keep" if (roles.by and request.missing == "drop") or roles.censoring else request.missing
     return replace(request, numeric=numeric, labels=labels, missing=missing)
 
 
-def _constant(text: str) -> float | None:
-    """A number given in place of a column."""
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
 def _further(table: reading.Table, name: str, text: str) -> Array:
-    value = _constant(text)
+    value = constant(text)
     return table.numeric[name] if value is None else np.full(table.n, value)
 
 
 def _part(family: Family, table: reading.Table, request: reading.Request, roles: Roles) -> Part:
     """A table's rows as a sample sorted by group, every value checked."""
     y: Array = table.labels["y"].codes.astype(float) if family.labels else table.numeric["y"]
-    if len(family.columns) > 1:
-        further = zip(family.columns[1:], roles.further, strict=True)
+    if roles.further:
+        further = zip(plain(family).columns[1:], roles.further, strict=True)
         y = np.stack([y, *(_further(table, name, text) for name, text in further)])
+    if roles.censoring:
+        y = roles.censoring.response(y, table, request)
     weight = table.numeric.get("weight")
     keep: NDArray[np.bool_] = np.ones(table.n, dtype=bool)
     by = [table.labels[f"by{i}"] for i in range(len(roles.by))]
@@ -290,7 +305,10 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
     if not keep.all():
         y, weight = y[..., keep], None if weight is None else weight[keep]
     sample = Sample.of(y, weight, codes, None if keys is None else len(keys))
-    return Part(sample, keys if keys is not None else [()], lost if by else {(): table.dropped})
+    dropped = table.dropped
+    if request.missing == "keep" and not by:
+        dropped += int((~keep & (weight != 0 if weight is not None else True)).sum())
+    return Part(sample, keys if keys is not None else [()], lost if by else {(): dropped})
 
 
 def _keys(by: Sequence[reading.Labels], keep: NDArray[np.bool_]) -> tuple[Any, list[Key]]:
@@ -339,11 +357,16 @@ def _check(
         return
     row = int(np.flatnonzero(~inside)[0])
     role = "y"
-    second = len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0])
+    if roles.censoring:
+        role = "y" if np.isfinite(y[0, row]) else "upper"
+        wrong = roles.censoring.problem(y[:, row], reading.locate(request, role, table.first + row))
+        if wrong:
+            raise DataError(wrong)
+    second = not roles.censoring and len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0])
     if second and family.columns[1] in request.numeric:
         role = family.columns[1]
     place = reading.locate(request, role, table.first + row)
-    name = roles.y[0] if role == "y" else roles.further[0]
+    name = roles.y[0] if role == "y" else roles.censoring.upper if role == "upper" else roles.further[0]
     count = int((~inside).sum())
     more = f" ({count} such values)" if count > 1 else ""
     raise DataError(

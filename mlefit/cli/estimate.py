@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -23,13 +24,20 @@ EXAMPLES = """\
 mlefit estimate sample_data/coin.csv --dist bernoulli\n
 mlefit estimate sample_data/groundbeef.csv --dist gamma --interval profile\n
 mlefit estimate sample_data/old_faithful.csv --column eruptions,waiting --format json\n
-mlefit estimate sample_data/insect_sprays.csv --dist poisson --column count --by spray
+mlefit estimate sample_data/insect_sprays.csv --dist poisson --column count --by spray\n
+mlefit estimate sample_data/lung.csv --column time --event "status = 2" --dist weibull\n
+mlefit estimate sample_data/smoked_fish.csv --lower left --upper right --dist lognormal\n
+mlefit estimate sample_data/danish_fire.csv --column loss --truncate-below 1 --dist lognormal\n
+mlefit estimate sample_data/old_faithful.csv --column waiting --dist "mixture:normal*2"\n
+mlefit estimate sample_data/old_faithful.csv --column waiting --density "log(rate) - rate*y" --parameters "rate>0"
 """
 
 
 def command(
     data: o.Data = None,
     dist: o.Dist = "normal",
+    density: o.DensityOf = None,
+    parameters: o.ParametersOf = None,
     column: o.Columns = None,
     by: o.By = None,
     weights: o.Weights = None,
@@ -37,6 +45,11 @@ def command(
         str, typer.Option(metavar="frequency|importance", help="What a weight means (see above).")
     ] = "frequency",
     trials: o.Trials = None,
+    event: o.Event = None,
+    lower: o.Lower = None,
+    upper: o.Upper = None,
+    truncate_below: o.Below = None,
+    truncate_above: o.Above = None,
     fix: o.Fix = None,
     start: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", show_default=False, help="Start the solver there.")
@@ -64,12 +77,17 @@ def command(
         o.pairs(start or (), "--start"),
     )
     request = o.source(data, where, no_header, delimiter, encoding, missing)
-    roles = o.roles(column, by, weights, trials)
-    family = o.family(dist, plugin, fix)
+    roles = o.censored(o.roles(column, by, weights, trials), event, lower, upper, truncate_below, truncate_above)
+    if density:
+        family, roles = o.density(density, parameters, fix, roles)
+    else:
+        family = o.family(dist, plugin, fix)
+    family = roles.censoring.wrap(family)
     fits = estimate(family, request, roles, options, o.progress())
     if plot:
         from mlefit.api import samples
         from mlefit.report.plots import fit_plot
 
         fit_plot(fits, samples(family, fits, request, roles), plot)
-    return o.fits_document(fits, many=bool(by) or len(roles.y) > 1)
+    document = o.fits_document(fits, many=bool(by) or len(roles.y) > 1)
+    return replace(document, messages=[*document.messages, *o.unnormalised(fits)]) if density else document

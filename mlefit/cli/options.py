@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
     from mlefit.inference.surface import Surface
     from mlefit.reading import Request
+    from mlefit.report.document import Document
 
 
 @dataclass
@@ -180,6 +181,41 @@ def chosen(value: str, choices: Sequence[str], option: str) -> Any:
     raise UsageError(f"{option} {value!r} is not known; {hint}")
 
 
+SHAPE: Final = "Censored and truncated rows"
+Event = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN|SQL", rich_help_panel=SHAPE, show_default=False,
+                 help="1 observed, 0 right-censored: beyond the value. Other codings as SQL: \"status = 2\"."),
+]  # fmt: skip
+Lower = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=SHAPE, show_default=False,
+                 help="Lower ends of intervals, with --upper; empty is open, equal ends are an exact value."),
+]  # fmt: skip
+Upper = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", rich_help_panel=SHAPE, show_default=False, help="Upper ends of intervals."),
+]  # fmt: skip
+Below = Annotated[
+    str | None,
+    typer.Option("--truncate-below", metavar="NUMBER|COLUMN", rich_help_panel=SHAPE, show_default=False,
+                 help="Values below this could not be seen (delayed entry)."),
+]  # fmt: skip
+Above = Annotated[
+    str | None,
+    typer.Option("--truncate-above", metavar="NUMBER|COLUMN", rich_help_panel=SHAPE, show_default=False,
+                 help="Values above this could not be seen."),
+]  # fmt: skip
+DensityOf = Annotated[
+    str | None,
+    typer.Option("--density", metavar="EXPRESSION", show_default=False,
+                 help="A log density of your own in place of --dist, such as \"log(rate) - rate*y\"."),
+]  # fmt: skip
+ParametersOf = Annotated[
+    list[str] | None,
+    typer.Option("--parameters", metavar="NAME>0,...", show_default=False,
+                 help="Its parameters and their domains, such as \"rate>0\" or \"0<p<1\"."),
+]  # fmt: skip
 Dist = Annotated[str, typer.Option("--dist", "-d", metavar="NAME", help="Family; `mlefit families` lists them.")]
 Fix = Annotated[
     list[str] | None,
@@ -227,6 +263,62 @@ def roles(column: Sequence[str] | None, by: Sequence[str] | None, weights: str |
     return Roles(tuple(names(column)), tuple(names(by)), weights, (trials,) if trials else ())
 
 
+def censored(
+    roles: Roles, event: str | None, lower: str | None, upper: str | None, below: str | None, above: str | None
+) -> Roles:
+    """The roles with what is known of the rows besides their values.
+
+    Raises:
+        UsageError: one end of intervals without the other, or ends and a column.
+    """
+    from dataclasses import replace
+
+    from mlefit.censoring import Censoring
+
+    if (lower is None) != (upper is None):
+        raise UsageError("intervals need both --lower and --upper; empty cells are open ends")
+    if lower is not None and roles.y:
+        raise UsageError("--lower and --upper take the place of --column; leave it out")
+    found = replace(roles, censoring=Censoring(event, upper, below, above))
+    return found if lower is None else replace(found, y=(lower,))
+
+
+def density(expression: str, parameters: Sequence[str] | None, fix: Sequence[str] | None, roles: Roles) -> Any:
+    """The family of a log density, parameters held where asked, and the roles with the columns it names.
+
+    Raises:
+        UsageError: it is no density, or it names its column while --column does too.
+    """
+    from dataclasses import replace
+
+    from mlefit.families.density import Density
+
+    family = Density(expression, names(parameters))
+    if family.columns[0] != "y":
+        if roles.y:
+            raise UsageError(f"the density names its column {family.columns[0]!r}; leave --column out, or call it y")
+        roles = replace(roles, y=family.columns[:1])
+    held = pairs(fix or (), "--fix")
+    return (family.pin(held) if held else family), replace(roles, further=family.columns[1:])
+
+
+def unnormalised(fits: Sequence[Fit]) -> list[str]:
+    """A sentence for each fitted density that does not integrate to one."""
+    from mlefit.families.density import mass
+    from mlefit.objective import RowObjective
+
+    said = []
+    for fit in fits:
+        y = fit.objective.sample.y if isinstance(fit.objective, RowObjective) else None
+        total = mass(fit.family, fit.eta, y) if y is not None and y.ndim == 1 else None
+        if total is not None and abs(total - 1) > 1e-4:
+            said.append(
+                f"the density of {fit.column} integrates to {total:.6g}, not 1: its log-likelihood cannot be compared "
+                "with that of other families"
+            )
+    return said
+
+
 def plugins(paths: Sequence[str] | None) -> None:
     """Load the families of plugin files."""
     from mlefit.families import registry
@@ -246,7 +338,7 @@ def family(dist: str, plugins: Sequence[str] | None, fix: Sequence[str] | None =
     return found.pin(held) if held else found
 
 
-def fits_document(fits: Sequence[Fit], *, many: bool = False) -> Any:
+def fits_document(fits: Sequence[Fit], *, many: bool = False) -> Document:
     """Fits as a document: one object, or an array with --by or several columns; status 3 if one has no maximum."""
     from mlefit.report.document import Document
 

@@ -159,8 +159,9 @@ def parameter(text: str) -> Parameter:
     return Parameter(name, bounds.link(lower, upper))
 
 
-def mass(family: Density, eta: Array, y: Array) -> float | None:
-    """The integral of the density at scores (k,) over all numbers, or its sum over the integers if that is nearer 1.
+def mass(family: Family, eta: Array, y: Array) -> float | None:
+    """The integral of the density at scores (k,) over all numbers; that over the positive ones, or the sum over the
+    integers, where it is 1 and the data are such.
 
     None where it cannot be had: the density has several columns, or neither settles. `y` (n,) tells where to look.
     """
@@ -189,4 +190,5 @@ def mass(family: Density, eta: Array, y: Array) -> float | None:
     ]
     if np.all(y == np.floor(y)):
         found.append(float(density(np.arange(0.0 if low >= 0 else np.floor(low) - 2000, np.ceil(high) + 2000)).sum()))
-    return min(found, key=lambda total: abs(total - 1)) if found else None
+    near = [total for total in found if abs(total - 1) < 1e-4]
+    return near[0] if near else found[0] if found else None

@@ -1,0 +1,155 @@
+"""Censored and truncated rows, composed families and your own density, as a person types them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mlefit
+from mlefit.cli import run
+
+DATA = Path(__file__).parents[2] / "sample_data"
+
+
+@pytest.fixture
+def command(capsys):
+    def call(*words):
+        status = run(["estimate", *map(str, words)])
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return call
+
+
+def fitted(command, *words):
+    status, out, err = command(*words, "--format", "json")
+    assert status == 0, err
+    return json.loads(out)
+
+
+def test_right_censored_by_an_event(command):
+    """survreg(Surv(time, status) ~ 1, lung): shape 1.316840, scale 417.758665, log-likelihood -1153.851188."""
+    found = fitted(command, DATA / "lung.csv", "--column", "time", "--event", "status = 2", "--dist", "weibull")
+    assert found["log_likelihood"] == pytest.approx(-1153.8511880894, abs=1e-9)
+    assert found["parameters"]["shape"]["estimate"] == pytest.approx(1.31684017, abs=1e-8)
+    assert found["column"] == "time"
+    assert found["n"] == 228
+
+
+def test_another_coding_is_refused_with_the_remedy(command):
+    status, out, err = command(DATA / "lung.csv", "--column", "time", "--event", "status", "--dist", "weibull")
+    assert (status, out) == (1, "")
+    assert '--event "status = 2"' in err
+    assert "line 2" in err
+
+
+def test_interval_censored(command):
+    """survreg on smokedfish: mu -3.627997, sigma 3.544717, log-likelihood -90.651535."""
+    words = (DATA / "smoked_fish.csv", "--lower", "left", "--upper", "right", "--dist", "lognormal")
+    found = fitted(command, *words, "--interval", "profile")
+    assert found["log_likelihood"] == pytest.approx(-90.6515351798, abs=1e-9)
+    assert found["parameters"]["mu"]["estimate"] == pytest.approx(-3.62799715, abs=1e-7)
+    assert found["parameters"]["mu"]["ci_lower"] < -4.5
+
+
+def test_ends_the_wrong_way_round(command, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("a,b\n1,2\n5,3\n,4\n,\n")
+    status, _, err = command(file, "--lower", "a", "--upper", "b")
+    assert status == 1
+    assert "line 3" in err
+    assert "5 lies above" in err
+
+
+def test_rows_without_either_end_are_dropped_and_counted(command, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("a,b,g\n1,2,x\n1,1,x\n,4,x\n,,x\n3,,x\n1,2,y\n2,2,y\n3,5,y\n,,y\n,,y\n")
+    found = fitted(command, file, "--lower", "a", "--upper", "b", "--dist", "exponential")
+    assert (found["n"], found["dropped"]) == (7, 3)
+    groups = fitted(command, file, "--lower", "a", "--upper", "b", "--dist", "exponential", "--by", "g")
+    assert [(g["n"], g["dropped"]) for g in groups] == [(4, 1), (3, 2)]
+
+
+def test_truncated_by_a_number_or_a_column(command, tmp_path):
+    generator = np.random.default_rng(0)
+    y, entry = generator.exponential(2.0, 400), generator.exponential(1.0, 400)
+    seen = y >= entry
+    file = tmp_path / "a.csv"
+    with open(file, "w", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["y", "entry"])
+        writer.writerows(zip(y[seen], entry[seen], strict=True))
+    found = fitted(command, file, "--column", "y", "--truncate-below", "entry", "--dist", "exponential")
+    rate = seen.sum() / (y[seen] - entry[seen]).sum()
+    assert found["parameters"]["rate"]["estimate"] == pytest.approx(rate, rel=1e-9)
+    late = y[seen][y[seen] >= 1]
+    words = ("--column", "y", "--where", "y >= 1", "--truncate-below", 1, "--dist", "exponential")
+    found = fitted(command, file, *words)
+    assert found["parameters"]["rate"]["estimate"] == pytest.approx(1 / (late.mean() - 1), rel=1e-9)
+    status, _, err = command(file, "--column", "y", "--truncate-below", "1", "--dist", "exponential")
+    assert status == 1
+    assert "outside its own limits 1 to inf" in err
+
+
+def test_no_maximum_under_truncation_is_status_3(command, tmp_path):
+    file = tmp_path / "a.csv"
+    values = 2 + np.random.default_rng(4).standard_exponential(400) ** 1.1
+    file.write_text("y\n" + "\n".join(map(repr, values.tolist())) + "\n")
+    status, out, _ = command(file, "--truncate-below", "2", "--dist", "normal", "--format", "json")
+    assert status == 3
+    assert not json.loads(out)["converged"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lower", "time"), "both --lower and --upper"),
+        (("--lower", "time", "--upper", "time", "--column", "age"), "take the place of --column"),
+        (("--lower", "time", "--upper", "time", "--event", "status = 2"), "two ways"),
+        (("--column", "time", "--event", "status = 2", "--dist", "categorical"), "no distribution function"),
+        (("--column", "time", "--event", "stauts = 2"), "stauts"),
+        (("--column", "time", "--density", "log(rate) - rate*y"), "needs --parameters"),
+        (("--column", "time", "--density", "log(rate) - rate*tim", "--parameters", "rate>0"), "leave --column out"),
+        (("--density", "log(rate) - rate*tim", "--parameters", "rate>0"), "tim"),
+        (("--column", "time", "--dist", "mixture:nomral*2"), "did you mean normal"),
+    ],
+)
+def test_wrong_usage(command, words, said):
+    status, out, err = command(DATA / "lung.csv", *words)
+    assert status in (1, 2)
+    assert out == ""
+    assert said in err
+
+
+def test_your_own_density(command):
+    words = ("--density", "log(rate) - rate*time", "--parameters", "rate>0")
+    found = fitted(command, DATA / "lung.csv", *words)
+    same = fitted(command, DATA / "lung.csv", "--column", "time", "--dist", "exponential")
+    assert found["log_likelihood"] == pytest.approx(same["log_likelihood"], rel=1e-12)
+    assert found["parameters"]["rate"]["estimate"] == pytest.approx(same["parameters"]["rate"]["estimate"], rel=1e-8)
+
+
+def test_a_density_without_its_constants_is_said(command):
+    words = ("--column", "time", "--density", "-(y - mu)**2/(2*s**2) - log(s)", "--parameters", "mu,s>0")
+    status, _, err = command(DATA / "lung.csv", *words)
+    assert status == 0
+    assert "integrates to 2.50663, not 1" in err
+    status, _, err = command(DATA / "lung.csv", *words, "--fix", "mu=300")
+    assert status == 0
+    assert "not 1" in err
+
+
+def test_from_python():
+    time = np.array([1.0, 2, 3, 4, 5])
+    fit = mlefit.fit(time, "exponential", event=np.array([1, 1, 0, 1, 0]))
+    assert fit.estimates["rate"] == pytest.approx(3 / 15, rel=1e-10)
+    fit = mlefit.fit(time, "exponential", truncate_below=0.5)
+    assert fit.estimates["rate"] == pytest.approx(1 / (time.mean() - 0.5), rel=1e-9)
+    fit = mlefit.fit({"a": time, "b": [1.0, 2, np.nan, 4, np.nan]}, "exponential", column="a", upper="b")
+    assert fit.estimates["rate"] == pytest.approx(3 / 15, rel=1e-10)
+    weighted = mlefit.fit(time, "exponential", event=np.array([1, 1, 0, 1, 0]), weights=np.full(5, 2.0))
+    assert weighted.weight == 10
