@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +44,7 @@ class Sample:
             object.__setattr__(self, "offsets", np.array([0, self.y.shape[-1]], dtype=np.intp))
 
     @staticmethod
-    def of(
-        y: Array, weight: Array | None = None, codes: Index | None = None, groups: int | None = None
-    ) -> Sample:
+    def of(y: Array, weight: Array | None = None, codes: Index | None = None, groups: int | None = None) -> Sample:
         """Rows sorted by their group's code; every group from 0 to `groups` must occur."""
         if codes is None:
             return Sample(y, weight)
@@ -140,7 +138,7 @@ class Sample:
         )
 
     def rows(self, start: int, stop: int) -> Sample:
-        """A slice of the rows of a sample of one group."""
+        """A slice of the rows as a sample of one group."""
         return Sample(
             self.y[..., start:stop],
             None if self.weight is None else self.weight[start:stop],
@@ -149,62 +147,76 @@ class Sample:
         )
 
     def thin(self, size: int) -> Sample:
-        """About `size` rows spread evenly over a sample of one group."""
-        step = max(1, self.n // size)
-        part = slice(None, None, step)
+        """About `size` rows spread evenly over each group, or all of a smaller group."""
+        step = np.maximum(1, self.counts // size)
+        kept = -(-self.counts // step)
+        ends = np.cumsum(kept)
+        within = np.arange(ends[-1]) - np.repeat(ends - kept, kept)
+        rows = np.repeat(self.offsets[:-1], kept) + within * np.repeat(step, kept)
         return Sample(
-            np.ascontiguousarray(self.y[..., part]),
-            None if self.weight is None else self.weight[part],
-            x=tuple(x[part] for x in self.x),
-            base=None if self.base is None else self.base[:, part],
+            self.y[..., rows],
+            None if self.weight is None else self.weight[rows],
+            np.concatenate([[0], ends]).astype(np.intp),
+            tuple(x[rows] for x in self.x),
+            None if self.base is None else self.base[:, rows],
         )
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[slice, Sample]]:
-        """Parts of at most about `size` rows, each with the groups it holds.
-
-        A group is never split unless it is the only one: a larger group is a chunk of its own.
-        """
+        """Parts of at most `size` rows, each with the groups it holds: whole groups, or a part of a larger one."""
         if self.n <= size:
             yield slice(0, self.groups), self
-        elif self.groups == 1:
-            for begin in range(0, self.n, size):
-                yield slice(0, 1), self.rows(begin, min(begin + size, self.n))
-        else:
-            first = 0
-            while first < self.groups:
-                last = int(np.searchsorted(self.offsets, self.offsets[first] + size, side="right")) - 1
-                last = min(max(last, first + 1), self.groups)
-                begin, end = int(self.offsets[first]), int(self.offsets[last])
-                part = self.rows(begin, end)
-                yield (
-                    slice(first, last),
-                    Sample(part.y, part.weight, self.offsets[first : last + 1] - begin, part.x, part.base),
-                )
-                first = last
+            return
+        first = 0
+        while first < self.groups:
+            last = int(np.searchsorted(self.offsets, self.offsets[first] + size, side="right")) - 1
+            if last <= first:
+                for begin in range(int(self.offsets[first]), int(self.offsets[first + 1]), size):
+                    yield slice(first, first + 1), self.rows(begin, min(begin + size, int(self.offsets[first + 1])))
+                first += 1
+                continue
+            begin, end = int(self.offsets[first]), int(self.offsets[last])
+            part = self.rows(begin, end)
+            yield (
+                slice(first, last),
+                Sample(part.y, part.weight, self.offsets[first : last + 1] - begin, part.x, part.base),
+            )
+            first = last
 
     def collapse(self) -> Sample:
         """Equal rows of a group as one row with their summed weight; for discrete values."""
         if self.x or self.base is not None:
             return self
-        keys = np.atleast_2d(self.y)
+        keys = [*np.atleast_2d(self.y)]
         if self.groups > 1:
-            keys = np.vstack([self.codes.astype(float), keys])
-        if keys.shape[0] == 1:
-            values, weight = _counts(keys[0], self.weight)
-            return Sample(values, weight)
-        unique, inverse = np.unique(keys, axis=1, return_inverse=True)
-        weight = np.bincount(inverse.ravel(), weights=self.weight).astype(float)
-        y = unique[1:] if self.groups > 1 else unique
-        codes = unique[0].astype(np.intp) if self.groups > 1 else None
-        return Sample.of(y[0] if self.y.ndim == 1 else y, weight, codes, self.groups)
+            keys.insert(0, self.codes)
+        first, number = _numbered(keys)
+        weight = np.bincount(number, weights=self.weight).astype(float)
+        codes = self.codes[first] if self.groups > 1 else None
+        return Sample.of(self.y[..., first], weight, codes, self.groups)
 
 
-def _counts(values: Array, weight: Array | None) -> tuple[Array, Array]:
-    """Distinct values and their summed weight; by counting where the values are small integers."""
+def _numbered(keys: list[Any]) -> tuple[Index, Index]:
+    """The columns' distinct rows, in order: a row of each, and the number of each row's kind."""
+    kinds, number = 1, np.zeros(keys[0].size, dtype=np.intp)
+    for values in keys:
+        kinds_here, here = _ranks(values)
+        if kinds * kinds_here < 2**62:
+            number, kinds = number * kinds_here + here, kinds * kinds_here
+        else:
+            kinds, number = _ranks(number)
+            number, kinds = number * kinds_here + here, kinds * kinds_here
+    kinds, number = _ranks(number)
+    first = np.empty(kinds, dtype=np.intp)
+    first[number[::-1]] = np.arange(number.size - 1, -1, -1)
+    return first, number
+
+
+def _ranks(values: Array | Index) -> tuple[int, Index]:
+    """How many distinct values there are, and which of them each is; by counting where they are small integers."""
     low, high = values.min(), values.max()
-    if high - low <= 4 * values.size + 1000 and np.all(values == np.floor(values)):
-        counts = np.bincount((values - low).astype(np.intp), weights=weight).astype(float)
-        present = np.flatnonzero(counts)
-        return present + low, counts[present]
+    if high - low <= 4 * values.size + 1000 and (values.dtype.kind == "i" or np.all(values == np.floor(values))):
+        offset = (values - low).astype(np.intp)
+        present = np.bincount(offset) > 0
+        return int(present.sum()), (np.cumsum(present) - 1)[offset]
     unique, inverse = np.unique(values, return_inverse=True)
-    return unique, np.bincount(inverse, weights=weight).astype(float)
+    return int(unique.size), inverse.ravel()

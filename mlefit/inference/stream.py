@@ -1,26 +1,30 @@
 """Fits of data that come in parts and need not fit in memory.
 
 An exponential family keeps the sums of its statistics and forgets the rows; discrete values are kept as counts;
-anything else is laid down in a temporary file, eight bytes a number, and read again by chunks at every iteration.
+anything else is kept, eight bytes a number, in memory while there is little of it and in temporary files beyond
+that, and read again by chunks at every iteration.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import DataError
 from mlefit.families.base import ExponentialFamily, Family
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, Options, fit_sample, report, solve
 from mlefit.objective import Engine, StatisticObjective
-from mlefit.sample import Sample
+from mlefit.sample import Index, Sample
 
 Key = tuple[Any, ...]
+
+KEPT: Final = 1 << 27  # bytes of a column kept in memory; above that they go to a temporary file
+MERGE: Final = 1 << 18  # distinct discrete values that come together before equal ones are merged again
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class _Statistics:
 
 
 class _Rows:
-    """The rows themselves: as counts where they are discrete, in a temporary file where they are many."""
+    """The rows themselves: as counts where they are discrete, in temporary files where they are many."""
 
     def __init__(self, family: Family) -> None:
         self.family = family
@@ -135,77 +139,141 @@ class _Rows:
         collapse = self.family.discrete and options.weight_kind == "frequency"
         dropped: dict[Key, int] = {}
         index: dict[Key, int] = {}
-        counts: dict[Key, int] = {}
-        kept: list[tuple[Array, Array | None, Array]] = []
-        with tempfile.TemporaryFile(prefix="mlefit-") as file:
-            lengths: list[int] = []
-            for part in parts:
-                _count(dropped, part.dropped)
-                if part.sample.n == 0:
-                    continue
-                for key in part.keys:
-                    index.setdefault(key, len(index))
-                _count(counts, dict(zip(part.keys, part.sample.counts.tolist(), strict=True)))
-                sample = part.sample.collapse() if collapse else part.sample
-                codes = np.array([index[key] for key in part.keys], dtype=float)[sample.codes]
-                if collapse:
-                    kept.append((sample.y, sample.weight, codes))
-                else:
-                    lengths.append(_lay(file, sample, codes))
-            if not index:
-                raise DataError(f"{column} has no values to fit")
-            keys = order(index)
-            place = np.empty(len(keys), dtype=np.intp)
-            place[[index[key] for key in keys]] = np.arange(len(keys))
+        counts = np.zeros(0, dtype=np.intp)
+        counted = _Counted()
+        columns: list[_Column] = []
+        codes = _Column(np.int32)
+        for part in parts:
+            _count(dropped, part.dropped)
+            sample = part.sample
+            if sample.n == 0:
+                continue
+            at = np.array([index.setdefault(key, len(index)) for key in part.keys], dtype=np.intp)
+            counts = np.concatenate([counts, np.zeros(len(index) - counts.size, dtype=np.intp)])
+            counts[at] += sample.counts
             if collapse:
-                whole = _joined(kept, place)
-            else:
-                whole = _mapped(file, lengths, place)
-            fits = fit_sample(
-                self.family, whole, options, column=column, groups=labels(keys, by),
-                dropped=_losses(dropped, keys), engine=engine,
-                counts=np.array([counts[key] for key in keys], dtype=np.intp),
-            )  # fmt: skip
-        return fits
+                counted.append(sample.collapse(), at)
+                continue
+            rows = [*np.atleast_2d(sample.y), *([] if sample.weight is None else [sample.weight])]
+            columns = columns or [_Column(np.float64) for _ in rows]
+            for store, values in zip(columns, rows, strict=True):
+                store.append(values)
+            if by:
+                codes.append(at[sample.codes])
+        if not index:
+            raise DataError(f"{column} has no values to fit")
+        keys = order(index)
+        place = np.empty(len(keys), dtype=np.intp)
+        place[[index[key] for key in keys]] = np.arange(len(keys))
+        whole = counted.sample(place) if collapse else _whole(columns, codes, place, len(self.family.columns))
+        counts = counts[np.argsort(place)]
+        return fit_sample(
+            self.family, whole, options, column=column, groups=labels(keys, by), dropped=_losses(dropped, keys),
+            engine=engine, counts=counts,
+        )  # fmt: skip
 
 
-def _lay(file: IO[bytes], sample: Sample, codes: Array) -> int:
-    """Append a part's rows: values, weight, group, one after another, each as float64; its length in rows."""
-    weight = np.ones(sample.n) if sample.weight is None else sample.weight
-    for column in (*np.atleast_2d(sample.y), weight, codes):
-        file.write(np.ascontiguousarray(column, dtype=float).tobytes())
-    return sample.n
+class _Counted:
+    """Discrete rows as distinct values and their weight; merged now and then, so that they stay few."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Array, Array, Index]] = []
+        self.rows, self.merged = 0, 0
+
+    def append(self, sample: Sample, at: Index) -> None:
+        """Rows already collapsed; `at` numbers their groups."""
+        assert sample.weight is not None
+        self.kept.append((sample.y, sample.weight, at[sample.codes]))
+        self.rows += sample.n
+        if self.rows > 2 * self.merged + MERGE:
+            whole = self._joined()
+            assert whole.weight is not None
+            self.kept = [(whole.y, whole.weight, self.present[whole.codes])]
+            self.rows = self.merged = whole.n
+
+    def _joined(self, place: Index | None = None) -> Sample:
+        y = np.concatenate([values for values, _, _ in self.kept], axis=-1)
+        weight = np.concatenate([w for _, w, _ in self.kept])
+        codes = np.concatenate([c for _, _, c in self.kept])
+        codes = codes if place is None else place[codes]
+        self.present, codes = np.unique(codes, return_inverse=True)
+        return Sample.of(y, weight, codes, self.present.size).collapse()
+
+    def sample(self, place: Index) -> Sample:
+        """Everything, group i of the stream as group place[i]."""
+        return self._joined(place)
 
 
-def _mapped(file: IO[bytes], lengths: list[int], place: np.ndarray[Any, np.dtype[np.intp]]) -> Sample:
-    """The rows laid down, joined column by column in a second temporary file and mapped into memory."""
-    file.flush()
-    total = sum(lengths)
-    columns = file.tell() // (8 * total)
-    if columns == 0:
-        raise DataError("no rows")
-    joined = tempfile.TemporaryFile(prefix="mlefit-")  # noqa: SIM115 -- lives as long as the map of it
-    joined.truncate(8 * total * columns)
-    result = np.memmap(joined, dtype=float, mode="r+", shape=(columns, total))
-    file.seek(0)
-    begin = 0
-    for length in lengths:
-        for column in range(columns):
-            result[column, begin : begin + length] = np.frombuffer(file.read(8 * length), dtype=float)
-        begin += length
-    values, weight, codes = result[:-2], result[-2], result[-1]
-    y = values[0] if columns == 3 else values
-    plain = bool(np.all(weight == 1))
-    if place.size == 1:
-        return Sample(y, None if plain else weight)
-    return Sample.of(y, None if plain else weight, place[codes.astype(np.intp)], place.size)
+class _Column:
+    """Numbers appended to: in memory while they are few, in a temporary file when they are many."""
+
+    def __init__(self, dtype: type[np.generic]) -> None:
+        self.values: NDArray[Any] = np.empty(0, dtype=dtype)
+        self.n = 0
+        self.file: IO[bytes] | None = None
+
+    def append(self, values: NDArray[Any]) -> None:
+        begin, self.n = self.n, self.n + values.size
+        if self.file is None and self.n * self.values.itemsize > KEPT:
+            import tempfile
+
+            self.file = tempfile.TemporaryFile(prefix="mlefit-")  # noqa: SIM115 -- lives as long as the map of it
+            self.file.write(self.values[:begin].data)
+            self.values = self.values[:0].copy()
+        if self.file is not None:
+            self.file.write(np.ascontiguousarray(values, dtype=self.values.dtype).data)
+            return
+        if self.n > self.values.size:  # pages are moved, not copied
+            self.values.resize(max(self.n, self.values.size * 9 // 8), refcheck=False)
+        self.values[begin : self.n] = values
+
+    def array(self) -> NDArray[Any]:
+        """All of them, (n,); a memory map where they are in a file."""
+        if self.file is None:
+            return self.values[: self.n]
+        self.file.flush()
+        return np.memmap(self.file, dtype=self.values.dtype, mode="r", shape=(self.n,))
 
 
-def _joined(kept: list[tuple[Array, Array | None, Array]], place: np.ndarray[Any, np.dtype[np.intp]]) -> Sample:
-    y = np.concatenate([values for values, _, _ in kept], axis=-1)
-    weight = np.concatenate([np.ones(codes.size) if w is None else w for _, w, codes in kept])
-    codes = np.concatenate([codes for _, _, codes in kept]).astype(np.intp)
-    return Sample.of(y, weight, place[codes], place.size).collapse()
+def _whole(columns: list[_Column], codes: _Column, place: Index, dimension: int) -> Sample:
+    """The rows sorted by group, group i of the stream as group place[i]; the last column may be the weight."""
+    arrays = [store.array() for store in columns]
+    offsets = None
+    if place.size > 1:
+        number = codes.array()
+        sizes = sum(np.bincount(place[piece], minlength=place.size) for piece in _pieces(number))
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp)
+        for i, values in enumerate(arrays):  # one after another, each forgotten as it is replaced
+            arrays[i] = _sorted(values, number, place, offsets)
+            columns[i].values = np.empty(0)
+    weight = arrays.pop() if len(arrays) > dimension else None
+    y = arrays[0] if dimension == 1 else np.stack(arrays)
+    return Sample(y, weight) if offsets is None else Sample(y, weight, offsets)
+
+
+def _sorted(values: Array, codes: NDArray[Any], place: Index, offsets: Index) -> Array:
+    """Rows put in the order of their groups, a piece at a time; in a temporary file where they came from one."""
+    if isinstance(values, np.memmap):
+        import tempfile
+
+        with tempfile.TemporaryFile(prefix="mlefit-") as file:
+            file.truncate(values.nbytes)
+            result: Array = np.memmap(file, dtype=np.float64, mode="r+", shape=values.shape)
+    else:
+        result = np.empty_like(values)
+    free = offsets[:-1].copy()
+    for piece, part in zip(_pieces(values), _pieces(codes), strict=True):
+        groups = place[part]
+        order = np.argsort(groups, kind="stable")
+        sizes = np.bincount(groups, minlength=place.size)
+        begin = np.cumsum(sizes) - sizes
+        result[np.repeat(free - begin, sizes) + np.arange(groups.size)] = piece[order]
+        free += sizes
+    return result
+
+
+def _pieces(values: NDArray[Any], size: int = 1 << 20) -> Iterator[NDArray[Any]]:
+    return (values[begin : begin + size] for begin in range(0, values.size, size))
 
 
 def labels(keys: Sequence[Key], by: Sequence[str]) -> list[dict[str, Any]] | None:
