@@ -15,7 +15,7 @@ from mlefit.families.base import Derivatives, Family, Parameter, Rows
 from mlefit.families.links import Array, expit, logit, softplus
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.tails import log1mexp
-from mlefit.families.zero_inflated import check_counts, columns, count, quantile
+from mlefit.families.zero_inflated import check_counts, columns, count, limits, quantile
 
 DRAWS: Final = 8
 
@@ -39,7 +39,7 @@ class Hurdle(Family):
         self.summary = f"zeros apart from {base.name} counts above zero"
         self.columns = base.columns
         self.support = base.support
-        self.parameters = (*base.parameters, Parameter("pi", logit, "probability of zero"))
+        self.parameters = (*limits(base, "hurdle"), Parameter("pi", logit, "probability of zero"))
 
     def given(self, *others: Array) -> Family:
         return Hurdle(self.base, others)

@@ -21,6 +21,7 @@ from mlefit.families.tails import log1mexp
 CONSTANT: Final = ln(pi / 2) / 2
 MEAN: Final = sqrt(2 / pi)
 STEEP: Final = 20.0  # a shape that is nearly a half-normal
+LIMIT: Final = 1e4  # times the pull of the data: a shape that is one, but for a few thousandths of log-likelihood
 # A tail is cut where the density has fallen by exp(-40) from its edge.
 REACH: Final = 80.0
 
@@ -77,9 +78,11 @@ class SkewNormal(Family):
         return nll, gradient, hessian
 
     def starts(self, rows: Rows) -> list[Array]:
-        """Moments, with the skewness bounded away from zero and its limit; a lean the other way; and the two limits.
+        """Moments, with the skewness bounded away from zero and its limit; a lean the other way; steep ends; the limit.
 
-        The likelihood can have one maximum inside and a higher one at an infinite shape.
+        The likelihood can have one maximum inside and a higher one at an infinite shape, the half-normal from
+        whichever end is nearer. Close to it the best loc is that at which the slope of log Phi at the outermost value
+        balances the pull of all the others.
         """
         y = rows.y
         mean, spread = rows.mean(y), np.maximum(np.sqrt(rows.variance(y)), 1e-300)
@@ -91,10 +94,19 @@ class SkewNormal(Family):
             delta = np.copysign(np.sqrt(pi / 2 * size / (size + ((4 - pi) / 2) ** (2 / 3))), lean)
             scale = spread / np.sqrt(1 - (MEAN * delta) ** 2)
             result.append(np.stack([mean - MEAN * delta * scale, log.forward(scale), delta / np.sqrt(1 - delta**2)]))
-        for end, shape in ((rows.minimum(y), STEEP), (rows.maximum(y), -STEEP)):
+        ends = rows.minimum(y), rows.maximum(y)
+        for end, shape in zip(ends, (STEEP, -STEEP), strict=True):
             scale = np.hypot(spread, mean - end)
             result.append(np.stack([end, log.forward(scale), np.full_like(mean, shape)]))
-        return result
+        end = np.where(mean - ends[0] <= ends[1] - mean, *ends)
+        scale = np.hypot(spread, mean - end)
+        moments = rows.mean(self.nll(y, np.stack([rows.spread(score) for score in result[0]])))
+        if np.all(CONSTANT + np.log(np.maximum(scale, 1e-300)) + 0.5 > moments):
+            return result  # no half-normal is as likely as the moments
+        pull = rows.total_weight * (mean - end) / scale
+        shape = LIMIT * np.copysign(np.maximum(np.abs(pull), 1.0), pull)
+        edge = end - sqrt(2 * ln(LIMIT / sqrt(2 * pi))) * scale / shape
+        return [*result, np.stack([edge, log.forward(scale), shape])]
 
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]

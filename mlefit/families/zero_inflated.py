@@ -6,6 +6,7 @@ nll = log(1 + exp(z)) - log(exp(z) + f(0)) at zero, log(1 + exp(z)) - log f(y) a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,7 +49,7 @@ class ZeroInflated(Family):
         self.columns = base.columns
         self.support = base.support
         self.parameters = (
-            *base.parameters,
+            *limits(base, "zero-inflated"),
             Parameter("pi", logit, "probability of an extra zero", limit_below=base.name),
         )
 
@@ -160,6 +161,14 @@ def check_counts(base: Family, prefix: str) -> None:
     """Refuse anything but a regular family of counts with probability at zero."""
     if not base.discrete or base.labels or base.irregular or base.support.lower != 0:
         raise UsageError(f"{prefix} needs a regular family of counts 0, 1, 2 ..., which {base.name} is not")
+
+
+def limits(base: Family, prefix: str) -> list[Parameter]:
+    """The base's parameters; a base that runs off to another family takes the extra zeros with it."""
+    return [
+        replace(p, limit=p.limit and f"{prefix}:{p.limit}", limit_below=p.limit_below and f"{prefix}:{p.limit_below}")
+        for p in base.parameters
+    ]
 
 
 def count(y: Array, family: Family) -> Array:

@@ -22,6 +22,7 @@ from mlefit.families.negative_binomial import NegativeBinomial
 from mlefit.families.normal import Normal
 from mlefit.families.poisson import Poisson
 from mlefit.families.zero_inflated import ZeroInflated, ZeroInflatedNegativeBinomial, ZeroInflatedPoisson
+from mlefit.inference.fit import fit_sample
 from mlefit.objective import objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Array, Sample
@@ -324,3 +325,16 @@ def test_hurdle_fits_its_parts_separately() -> None:
     assert pi == pytest.approx(3 / 8, rel=1e-14)
     # The mean of a Poisson count above zero is matched: mu/(1 - exp(-mu)) = 9/5.
     assert mu == pytest.approx(float(mp.findroot(lambda m: m / -mp.expm1(-m) - mpf(9) / 5, 1.4)), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("family", "limit"),
+    [(ZeroInflatedNegativeBinomial(), "zero-inflated:poisson"), (Hurdle(NegativeBinomial()), "hurdle:poisson")],
+)
+def test_a_base_that_runs_off_keeps_its_zeros_apart(family: Family, limit: str) -> None:
+    """Too little spread above zero for a negative binomial: what remains is not a poisson, nearly half being zeros."""
+    sizes = np.repeat([0.0, 2, 3, 4], [40, 15, 25, 20])
+    found = fit_sample(family, Sample.of(sizes))[0]
+    assert not found.converged
+    assert f"fit {limit} instead" in found.warnings[0]
+    assert found.estimates["pi"] > 0.3

@@ -39,6 +39,21 @@ def test_a_maximum_at_infinity_is_the_half_normal_and_no_success(sign):
     assert FAMILY.nll(3.0 + sign * size, fit.eta[:, None]).sum() == pytest.approx(limit, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("seed", "n", "shape"), [(6, 5, 3.0), (9, 20, 0.0), (14, 10, 0.0), (18, 5, 0.0), (31, 20, 8.0)]
+)
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_local_maximum_below_the_half_normal_is_no_success(seed, n, shape, offset):
+    y = FAMILY.sample(np.random.default_rng(seed), np.array([[offset], [0.0], [shape]]), n)
+    limits = []
+    for distance in (y - y.min(), y.max() - y):
+        scores = np.array([[np.log(np.sqrt((distance**2).mean()))]])
+        limits.append(HalfNormal().nll(distance, scores).sum())
+    fit = fit_sample(FAMILY, Sample(y))[0]
+    assert fit.nll < min(limits) + 1e-5
+    assert not fit.converged or fit.nll < min(limits) - 1e-5
+
+
 @pytest.mark.parametrize("shape", [0.0, 0.5, 3.0, 1e4, 1e12])
 def test_thin_and_thick_tails_make_the_normal(shape):
     """F(z; shape) + F(z; -shape) = 2 Phi(z)."""
