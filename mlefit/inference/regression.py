@@ -402,7 +402,7 @@ def fit_regression(
         errors=errors,
         exponentiate=options.exponentiate,
         solver=solution.solver,
-        iterations=int(solution.iterations[0]),
+        iterations=int(solution.iterations[0]) + (0 if first is solution else int(first.iterations[0])),
         certificate=verdict.certificate,
         converged=not verdict.certificate.problem,
         warnings=verdict.warnings,

@@ -1,0 +1,242 @@
+"""`mlefit regress`: formulas, refusals, exit statuses, and models that predict."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+LINES = ("y,x,g,n,w", *(f"{(i * 7) % 5},{i},{'abc'[i % 3]},{i % 4 + 5},{i % 2 + 1}" for i in range(30)))
+
+
+def parameters(ran):
+    assert ran.status == 0, ran.err
+    return json.loads(ran.out)["parameters"]
+
+
+def test_the_json_has_the_words_of_estimate(mlefit, table):
+    ran = mlefit("regress", table(*LINES), "y ~ x + C(g)", "--format", "json")
+    record = json.loads(ran.out)
+    assert list(record["parameters"]) == ["mu[Intercept]", "mu[x]", "mu[C(g)[T.b]]", "mu[C(g)[T.c]]", "sigma"]
+    assert {"family", "column", "n", "dropped", "weight", "interval", "log_likelihood", "nll", "nll_per_observation",
+            "aic", "aicc", "bic", "covariance", "solver", "iterations", "converged", "certificate", "warnings",
+            "deviance", "null_deviance", "null_log_likelihood"} <= set(record)  # fmt: skip
+    assert record["parameters"]["sigma"]["z"] is None
+    assert record["parameters"]["mu[x]"]["p"] == pytest.approx(0.8, abs=0.2)
+
+
+def test_csv_is_tidy(mlefit, table):
+    ran = mlefit("regress", table(*LINES), "y ~ x", "--by", "g", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert [r["parameter"] for r in rows] == ["mu[Intercept]", "mu[x]", "sigma"] * 3
+    assert [r["g"] for r in rows[::3]] == ["a", "b", "c"]
+
+
+def test_groups_are_fits_of_their_rows(mlefit, table):
+    path = table(*LINES)
+    both = json.loads(mlefit("regress", path, "y ~ x", "--dist", "poisson", "--by", "g", "--format", "json").out)
+    alone = json.loads(mlefit("regress", path, "y ~ x", "--dist", "poisson", "--where", "g = 'b'", "--format", "json").out)
+    assert both[1]["parameters"] == alone["parameters"]
+    assert both[1]["group"] == {"g": "b"}
+
+
+def test_a_weight_of_two_is_the_row_twice(mlefit, table):
+    weighted = mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--weights", "w", "--format", "json")
+    twice = [line for line in LINES[1:] for _ in range(int(line.rsplit(",", 1)[1]))]
+    repeated = mlefit("regress", table(LINES[0], *twice, name="t.csv"), "y ~ x", "--dist", "poisson", "--format", "json")
+    for name, row in parameters(weighted).items():
+        assert row["estimate"] == pytest.approx(parameters(repeated)[name]["estimate"], rel=1e-9)
+        assert row["std_error"] == pytest.approx(parameters(repeated)[name]["std_error"], rel=1e-9)
+
+
+def test_exponentiate_adds_ratios(mlefit, table):
+    found = parameters(mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--exponentiate", "--format", "json"))
+    assert found["mu[x]"]["ratio"] == pytest.approx(np.exp(found["mu[x]"]["estimate"]))
+    assert found["mu[x]"]["ratio_lower"] < found["mu[x]"]["ratio"] < found["mu[x]"]["ratio_upper"]
+
+
+def test_the_formula_alone_takes_piped_data(program):
+    data = "\n".join(LINES).encode()
+    piped = program("regress", "y ~ x", "--format", "json", stdin=data)
+    assert piped.status == 0
+    assert json.loads(piped.out)["n"] == 30
+
+
+def test_a_fixed_parameter_is_held(mlefit, table):
+    ran = mlefit("regress", table(*LINES), "y ~ x", "--fix", "sigma=2", "--format", "json")
+    record = json.loads(ran.out)
+    assert list(record["parameters"]) == ["mu[Intercept]", "mu[x]"]
+    assert record["fixed"] == {"sigma": 2.0}
+
+
+def test_missing_values_are_dropped_counted_or_refused(mlefit, table):
+    path = table("y,x", "1,1", "2,", "3,2", "2,3", "NA,4")
+    assert json.loads(mlefit("regress", path, "y ~ x", "--format", "json").out)["dropped"] == 2
+    refused = mlefit("regress", path, "y ~ x", "--missing", "error")
+    assert refused.status == 1
+    assert "'x' has no value on line 3" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("formula", "sentence"),
+    [
+        ("y ~ xx", "no column 'xx'.*did you mean 'x'"),
+        ("yy ~ x", "no column 'yy'"),
+        ("y ~ x +", "cannot be read"),
+        ("y ~ log(x", "cannot be read"),
+        ("y ~ x ~ g", "one tilde"),
+        ("y", "a formula"),
+        ("~ x", "names no response"),
+        ("y ~ x | g", "several parts"),
+        ("y ~ sqr(x)", "did you mean sqrt"),
+        ("y ~ __import__('os').system('true')", "columns, numbers, operators and functions only"),
+        ("y ~ open('data.csv')", "may not call open"),
+        ("y ~ eval('1')", "may not call eval"),
+        ("y ~ {x.values}", "columns, numbers, arithmetic and functions"),
+        ("y ~ x.values", "no column 'x.values'"),
+        ("y ~ I(x.sum())", "may not call"),
+        ("y ~ np.load(x)", "may not call np.load"),
+        ("y ~ {[i for i in range(9)]}", "columns, numbers, arithmetic and functions"),
+        ("y ~ {(lambda: 1)()}", "may not call"),
+        ("y ~ {'a' * 999999999}", "multiplies"),
+        ("y ~ {9 ** 9 ** 9 ** 9}", "power"),
+        ("y ~ I(x ** 99)", "above 20"),
+        ("y ~ C(g, [1] * 10)", "multiplies"),
+        ("y ~ x[0]", "cannot be read|columns, numbers"),
+        ("y ~ `x`.real", "cannot be read|no column|columns, numbers"),
+        ("y ~ hashed(x)", "may not call hashed"),
+        ("y ~ .", "name the columns"),
+    ],
+)
+def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula, sentence):
+    ran = mlefit("regress", table(*LINES), formula)
+    assert ran.status == 2
+    assert ran.out == ""
+    assert len(ran.err.strip().splitlines()) == 1
+    import re
+
+    assert re.search(sentence, ran.err), ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "status"),
+    [
+        (("y ~ log(x - 3)",), "not a finite number in row 1", 1),
+        (("g ~ x",), "the response 'g' is text", 1),
+        (("y ~ x", "--dist", "gamma"), "'0' in column 'y' on line 2 .* outside the support of gamma", 1),
+        (("y ~ x + I(2 * x + 1)",), r"I\(2 \* x \+ 1\) is a combination of x", 1),
+        (("y ~ x + I(x > 100)",), "is zero in every row", 1),
+        (("y ~ x + I(0 * x + 3)",), "is 3 in every row, the same as the intercept", 1),
+        (("y ~ C(x)",), "the formula has 30 columns and the data 30|every row exactly", 3),
+        (("y ~ x * C(x)",), "columns and the data 30 rows", 1),
+        (("y ~ x", "--link", "mu=probit"), "does not suit mu", 2),
+        (("y ~ x", "--link", "mu=logg"), "no link called 'logg'", 2),
+        (("y ~ x", "--link", "nu=log"), "no parameter 'nu'", 2),
+        (("y ~ x", "--formula", "tau ~ x"), "no free parameter 'tau'", 2),
+        (("y ~ x", "--formula", "sigma"), "parameter ~ terms", 2),
+        (("y ~ x", "--dist", "binomial"), "needs --trials", 2),
+        (("y ~ x", "--dist", "uniform"), "an endpoint or a kink", 2),
+        (("y ~ x", "--dist", "poisson", "--exposure", "y"), "'0' in column 'y' .* no exposure", 1),
+        (("y ~ x", "--exposure", "n"), "--exposure multiplies", 2),
+        (("y ~ x", "--event", "n"), "neither 1 .* nor 0 .* recode", 1),
+        (("y ~ x", "--lower", "x", "--upper", "n"), "are the response", 2),
+        (("~ x", "--lower", "x"), "need both", 2),
+        (("y ~ x", "--interval", "wild"), "did you mean", 2),
+        (("y ~ x", "--dist", "bernoulli"), "outside the support of bernoulli", 1),
+        (("y ~ x", "--by", "g", "--save", "m.mle"), "one model", 2),
+        (("y ~ x", "--dist", "ordinal", "--levels", "0,1"), "must name every label", 2),
+    ],
+)
+def test_refusals(mlefit, table, arguments, sentence, status):
+    import re
+
+    ran = mlefit("regress", table(*LINES), *arguments)
+    assert ran.status == status, ran.err
+    text = ran.err if status != 3 else ran.out
+    assert re.search(sentence, text), text
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (["0,1", "0,2", "0,3", "1,4", "1,5"], r"x predicts some outcomes perfectly \(complete separation\)"),
+        (["0,1", "0,2", "0,3", "1,3", "1,4", "1,5"], "quasi-complete separation: 4 of 6 rows"),
+    ],
+)
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_separation_is_named(mlefit, table, rows, sentence, link):
+    import re
+
+    ran = mlefit("regress", table("y,x", *rows), "y ~ x", "--dist", "bernoulli", "--link", f"p={link}", "--format", "json")
+    record = json.loads(ran.out)
+    assert ran.status == 3
+    assert re.search(sentence, " ".join(record["warnings"])), record["warnings"]
+    assert record["parameters"]["p[x]"]["std_error"] is None
+
+
+def test_a_level_without_events_is_named(mlefit, table):
+    rows = ["0,a", "0,a", "0,a", "1,b", "0,b", "1,c", "0,c", "2,c"]
+    ran = mlefit("regress", table("y,g", *rows), "y ~ C(g, contr.treatment('b'))", "--dist", "poisson")
+    assert ran.status == 3
+    assert "[T.a] predicts some outcomes perfectly" in ran.out
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + C(g)", "y ~ bs(x, df=4) + g", "y ~ poly(x, 2):g", "y ~ center(x) + scale(n) + np.sqrt(x)", "y ~ 1"]
+)
+def test_a_saved_model_scores_the_rows_it_was_fitted_to(mlefit, table, tmp_path, formula):
+    path, model = table(*LINES), tmp_path / "m.mle"
+    fit = mlefit("regress", path, formula, "--dist", "poisson", "--save", model, "--format", "json")
+    evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
+    assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-12)
+    # A part of the rows is scored with what all of them taught: knots, means, levels.
+    part = table(LINES[0], *LINES[4:9], name="part.csv")
+    whole = list(csv.DictReader(io.StringIO(mlefit("predict", model, path).out)))
+    few = list(csv.DictReader(io.StringIO(mlefit("predict", model, part).out)))
+    assert [float(r["mu"]) for r in few] == pytest.approx([float(r["mu"]) for r in whole[3:8]], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "columns"),
+    [
+        (("y ~ x", "--formula", "sigma ~ x"), {"mu", "sigma"}),
+        (("I ~ x", "--dist", "bernoulli", "--link", "p=probit"), {"p"}),
+        (("y ~ x", "--dist", "binomial", "--trials", "n"), {"p"}),
+        (("g ~ x", "--dist", "categorical"), {"p[a]", "p[b]", "p[c]", "class"}),
+        (("g ~ x", "--dist", "ordinal", "--levels", "b,a,c"), {"class"}),
+        (("n ~ x", "--dist", "gamma", "--link", "mean=inverse"), {"shape", "rate", "mean"}),
+        (("y ~ x", "--dist", "poisson", "--exposure", "n", "--offset", "x"), {"mu"}),
+        (("n ~ x", "--dist", "weibull", "--event", "y > 0"), {"shape", "scale"}),
+    ],
+)
+def test_models_of_every_kind_predict(mlefit, table, tmp_path, arguments, columns):
+    lines = [LINES[0] + ",I", *(line + f",{i * i % 3 % 2}" for i, line in enumerate(LINES[1:]))]
+    path, model = table(*lines), tmp_path / "m.mle"
+    fit = mlefit("regress", path, *arguments, "--save", model, "--format", "json")
+    assert fit.status == 0, fit.err + fit.out
+    rows = list(csv.DictReader(io.StringIO(mlefit("predict", model, path).out)))
+    assert columns <= set(rows[0])
+    assert all(row[name] != "" for row in rows for name in columns)
+    if "--event" not in arguments:
+        evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
+        assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-9)
+
+
+def test_an_unseen_level_is_said_and_left_empty(mlefit, table, tmp_path):
+    model = tmp_path / "m.mle"
+    mlefit("regress", table(*LINES), "y ~ x + g", "--dist", "poisson", "--save", model)
+    ran = mlefit("predict", model, table("x,g", "1,a", "2,zebra", name="new.csv"))
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert rows[0]["mu"] != ""
+    assert rows[1]["mu"] == ""
+    assert "zebra" in ran.err
+
+
+def test_column_names_may_be_anything(mlefit, table):
+    path = table("the y,my x,[red]", *(f"{(i * 7) % 5},{i},{i % 3}" for i in range(12)))
+    ran = mlefit("regress", path, "the y ~ `my x`")
+    assert ran.status == 0, ran.err
+    assert "mu[my x]" in ran.out
