@@ -24,7 +24,8 @@ SLOW = {"levy_stable", "studentized_range", "ksone", "kstwo"}
 FAST = [
     "alpha", "anglit", "argus", "burr", "cauchy", "chi2", "cosine", "exponnorm", "exponweib", "expon", "fatiguelife",
     "fisk", "foldnorm", "gamma", "genextreme", "genlogistic", "gumbel_l", "gumbel_r", "halfnorm", "hypsecant",
-    "invgamma", "invgauss", "invweibull", "johnsonsu", "logistic", "loggamma", "lognorm", "maxwell", "mielke", "moyal", "nakagami",
+    "invgamma", "invgauss", "invweibull", "johnsonsu", "logistic", "loggamma", "lognorm", "maxwell", "mielke", "moyal",
+    "nakagami",
     "norm", "pareto", "pearson3", "powerlaw", "rayleigh", "rice", "semicircular", "skewnorm", "t", "uniform", "wald",
     "weibull_max", "weibull_min",
 ]  # fmt: skip
