@@ -85,7 +85,12 @@ class _Estimator:
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, RegressorTags, Tags, TargetTags
+        from sklearn.utils import (  # type: ignore[import-untyped]
+            ClassifierTags,
+            RegressorTags,
+            Tags,
+            TargetTags,
+        )
 
         return Tags(
             estimator_type=self._kind, target_tags=TargetTags(required=True),
@@ -116,7 +121,7 @@ class _Estimator:
 
     def _scores(self, X: Any) -> Array:
         if not self.__sklearn_is_fitted__():
-            from sklearn.exceptions import NotFittedError
+            from sklearn.exceptions import NotFittedError  # type: ignore[import-untyped]
 
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit first")
         x = self._rows(X, reset=False)
@@ -151,7 +156,8 @@ class _Estimator:
                 del self.feature_names_in_
         elif x.shape[1] != self.n_features_in_:
             raise ValueError(
-                f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
+                f"X has {x.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
+                "as input"
             )
         else:
             self._check_names(names)
@@ -173,7 +179,9 @@ class _Estimator:
             if unexpected:
                 text += "Feature names unseen at fit time:\n" + "".join(f"- {n}\n" for n in sorted(unexpected)[:5])
             if missing:
-                text += "Feature names seen at fit time, yet now missing:\n" + "".join(f"- {n}\n" for n in sorted(missing)[:5])
+                text += "Feature names seen at fit time, yet now missing:\n" + "".join(
+                    f"- {n}\n" for n in sorted(missing)[:5]
+                )
             if not unexpected and not missing:
                 text += "Feature names must be in the same order as they were in fit.\n"
             raise ValueError(text)
@@ -297,7 +305,8 @@ class NLLClassifier(_Estimator):
 
     Args:
         loss: cross-entropy (the default) or bce.
-        hidden, activation, optimizer, learning_rate, epochs, batch_size, weight_decay, validation, patience: see `train`.
+        hidden: widths of the hidden layers.
+        activation, optimizer, learning_rate, epochs, batch_size, weight_decay, validation, patience: see `train`.
         random_state: the seed.
 
     Attributes:

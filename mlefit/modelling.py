@@ -155,9 +155,7 @@ class Run:
             table, watched = _apart(table, plan, request, family)
         if dropped:
             notes.append(f"{dropped} row{'s' * (dropped > 1)} with a missing value dropped")
-        prepared = prepare(
-            table, loss, settings, target=plan.target, trials=plan.trials or "", validation=watched
-        )
+        prepared = prepare(table, loss, settings, target=plan.target, trials=plan.trials or "", validation=watched)
         levels = prepared.target.levels
         if len(levels) == 2 and not family.labels:
             notes.append(f"p is the probability that {plan.target} is {levels[1]} (1), not {levels[0]} (0)")
@@ -247,7 +245,8 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
 
 def roles(features: Sequence[str], kinds: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Roles x0, x1 ... of the features: numeric ones and labels. An expression is taken for a number."""
-    numeric, labels = {}, {}
+    numeric: dict[str, str] = {}
+    labels: dict[str, str] = {}
     for i, name in enumerate(features):
         (labels if kinds.get(name) in ("text", "date") else numeric)[f"x{i}"] = name
     return numeric, labels
@@ -359,7 +358,7 @@ def feature_request(model: Model, request: reading.Request) -> reading.Request:
     """
     path = opened(request)
     kinds = reading.columns(path)
-    learnt = {name: "text" for name in model.labelled}
+    learnt = dict.fromkeys(model.labelled, "text")
     numeric, labels = roles(model.features, learnt)
     wanted = replace(request, path=path, numeric=numeric, labels=labels)
     absent = [name for name in model.features if name not in kinds]

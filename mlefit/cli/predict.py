@@ -29,9 +29,17 @@ Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file made by --sa
 def command(
     model: Model,
     data: o.Data = None,
-    only: Annotated[bool, typer.Option("--only", rich_help_panel=o.OUTPUT, help="Predictions alone, without the input's columns.")] = False,
-    quantile: Annotated[list[str] | None, typer.Option(metavar="P,P", show_default=False, help="Quantiles to append, such as 0.05,0.95.")] = None,
-    interval: Annotated[float | None, typer.Option(metavar="P", show_default=False, help="Ends of the central interval of this probability.")] = None,
+    only: Annotated[
+        bool, typer.Option("--only", rich_help_panel=o.OUTPUT, help="Predictions alone, without the input's columns.")
+    ] = False,
+    quantile: Annotated[
+        list[str] | None,
+        typer.Option(metavar="P,P", show_default=False, help="Quantiles to append, such as 0.05,0.95."),
+    ] = None,
+    interval: Annotated[
+        float | None,
+        typer.Option(metavar="P", show_default=False, help="Ends of the central interval of this probability."),
+    ] = None,
     where: o.Where = None,
     no_header: o.NoHeader = False,
     delimiter: o.Delimiter = None,

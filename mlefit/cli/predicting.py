@@ -41,4 +41,6 @@ def levels(texts: Sequence[str] | None) -> tuple[float, ...]:
     try:
         return tuple(float(text) for text in o.names(texts))
     except ValueError:
-        raise UsageError(f"--quantile takes probabilities such as 0.05,0.95; {','.join(texts or ())!r} is not that") from None
+        raise UsageError(
+            f"--quantile takes probabilities such as 0.05,0.95; {','.join(texts or ())!r} is not that"
+        ) from None

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Annotated
-
-import typer
 
 from mlefit.cli import options as o
 from mlefit.cli import training as t
@@ -14,8 +11,8 @@ from mlefit.report.document import Document
 HELP = """\
 A network of the columns gives the parameters of every row's distribution, and its weights minimise the negative
 log-likelihood of the target. Losses: [bold]bce[/] (two labels), [bold]cross-entropy[/] (several), [bold]mse[/],
-[bold]gaussian-nll[/] (mean and spread), [bold]mae[/], [bold]poisson[/], or the name of any family. The result is compared
-with the constant model, which is what `mlefit estimate` would give.
+[bold]gaussian-nll[/] (mean and spread), [bold]mae[/], [bold]poisson[/], or the name of any family. The result is
+compared with the constant model, which is what `mlefit estimate` would give.
 
 Without DATA it trains on a bundled sample of the loss. Training stops when the validation NLL gets no better, and the
 best weights are kept; so are they after Ctrl-C.

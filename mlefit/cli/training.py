@@ -43,7 +43,9 @@ Features = Annotated[
 Hidden = Annotated[
     str, option("--hidden", metavar="N,N|none", panel=NETWORK, help="Widths of the hidden layers; none: linear model.")
 ]
-Activation = Annotated[str, option("--activation", metavar="relu|tanh|gelu|silu|sigmoid", panel=NETWORK, help="Of hidden layers.")]
+Activation = Annotated[
+    str, option("--activation", metavar="relu|tanh|gelu|silu|sigmoid", panel=NETWORK, help="Of hidden layers.")
+]
 Optimizer = Annotated[
     str | None,
     option("--optimizer", metavar="adam|rmsprop|sgd|lbfgs", panel=TRAINING, show=False,
@@ -62,7 +64,8 @@ Epochs = Annotated[
            help="At most so many passes over the rows (iterations of lbfgs); by default about 20,000 steps."),
 ]  # fmt: skip
 BatchSize = Annotated[
-    int | None, option("--batch-size", metavar="N", panel=TRAINING, show=False, help="Rows a step; by default 32 or 128.")
+    int | None,
+    option("--batch-size", metavar="N", panel=TRAINING, show=False, help="Rows a step; by default 32 or 128."),
 ]
 WeightDecay = Annotated[
     float | None,
@@ -83,20 +86,27 @@ Seed = Annotated[int, option("--seed", metavar="N", panel=TRAINING, help="Same s
 Validation = Annotated[
     str | None,
     option("--validation", metavar="SHARE|FILE|SQL", panel=TRAINING, show=False,
-           help="Rows to watch: a share, a file, or a condition such as \"split = 'test'\". By default 0.2; 0 for the linear model."),
+           help="Rows to watch: a share, a file, or a condition such as \"split = 'test'\". "
+        "By default 0.2, and 0 for the linear model."),
 ]  # fmt: skip
-Save = Annotated[str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, show=False, help="Write the model to a file.")]
-Checkpoint = Annotated[
-    str | None, option("--checkpoint", metavar="FILE", panel=TRAINING, show=False, help="Write the run down as it goes.")
+Save = Annotated[
+    str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, show=False, help="Write the model to a file.")
 ]
-CheckpointEvery = Annotated[int, option("--checkpoint-every", metavar="N", panel=TRAINING, help="Epochs between checkpoints.")]
+Checkpoint = Annotated[
+    str | None,
+    option("--checkpoint", metavar="FILE", panel=TRAINING, show=False, help="Write the run down as it goes."),
+]
+CheckpointEvery = Annotated[
+    int, option("--checkpoint-every", metavar="N", panel=TRAINING, help="Epochs between checkpoints.")
+]
 Resume = Annotated[
     str | None,
     option("--resume", metavar="FILE", panel=TRAINING, show=False,
            help="Go on from a checkpoint with its own settings, on the same DATA; --epochs may be raised."),
 ]  # fmt: skip
 History = Annotated[
-    str | None, option("--history", metavar="FILE.csv", panel=o.OUTPUT, show=False, help="Write the NLL of every epoch.")
+    str | None,
+    option("--history", metavar="FILE.csv", panel=o.OUTPUT, show=False, help="Write the NLL of every epoch."),
 ]
 
 
@@ -222,7 +232,9 @@ def finished(model: Model, run: Run, save: str | None, history: str | None, plot
 
         learning_plot(model, run.prepared, plot)
     if model.record["stopped"] == "interrupted":
-        o.message(f"stopped by Ctrl-C after epoch {model.record['epochs']}; the best weights so far are kept", always=True)
+        o.message(
+            f"stopped by Ctrl-C after epoch {model.record['epochs']}; the best weights so far are kept", always=True
+        )
 
     def table() -> Any:
         from mlefit.report.models import training_table

@@ -102,5 +102,5 @@ def fingerprint(prepared: Prepared) -> str:
         if rows is not None:
             for array in (rows.x, rows.y, rows.weight):
                 if array is not None:
-                    digest.update(np.ascontiguousarray(array))
+                    digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -103,10 +104,8 @@ def measures(family: Family, y: Array, weight: Array | None, eta: Array) -> dict
         if y.ndim > 1:
             return {}
         found: dict[str, float] = {}
-        try:
+        with suppress(NotImplementedError):
             found["rmse"] = float(np.sqrt(average((y - family.mean(eta)) ** 2, weight)))
-        except NotImplementedError:
-            pass
         value = crps(family, y, eta)
         if value is not None:
             found["crps"] = average(value, weight)

@@ -19,7 +19,15 @@ from mlefit.inference.fit import fit_sample
 from mlefit.inference.model import Model, NetworkScorer
 from mlefit.inference.target import Target
 from mlefit.inference.training import (
-    Keep, Problem, Rows, Scores, Settings, State, Watch, mean_nll, run,
+    Keep,
+    Problem,
+    Rows,
+    Scores,
+    Settings,
+    State,
+    Watch,
+    mean_nll,
+    run,
 )  # fmt: skip
 from mlefit.predictors.network import Network
 from mlefit.sample import Sample
@@ -102,13 +110,15 @@ def prepare(
     y = response(goal, table, family, loss.name)
     share = settings.validation if settings.validation is not None else (0.2 if settings.hidden else 0.0)
     watched: NDArray[np.bool_] | None = None
+    watched_y: Array | None = None
     if validation is None and share > 0 and int(table.n * share) >= 1:
         watched = split(y, share, settings.seed, bool(goal.levels))
         training, validation = table.take(~watched), table.take(watched)
         y, watched_y = y[..., ~watched], y[..., watched]
     else:
         training = table
-        watched_y = None if validation is None else response(goal, validation, family, loss.name)
+        if validation is not None:
+            watched_y = response(goal, validation, family, loss.name)
     settings = replace(settings, validation=share if watched is not None else 0.0).resolve(training.n)
     encoding = Encoding.learn(training.features)
     rows = Rows(encoding.encode(training.features, training.n).x, y, training.weight)
@@ -298,7 +308,8 @@ def check_trainable(scores: Scores, rows: Rows) -> None:
             with np.errstate(all="ignore"):
                 if not np.isfinite(family.nll(rows.y, eta)).all():
                     raise DataError(
-                        f"{family.name} cannot be trained: its {name} is an endpoint of the data, which no gradient finds"
+                        f"{family.name} cannot be trained: its {name} is an endpoint of the data, which no "
+                        "gradient finds"
                     )
 
 

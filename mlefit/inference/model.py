@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -141,7 +142,7 @@ class NetworkScorer:
         inputs = self.encoding.encode(columns, n)
         return Scored(self.of(inputs.x), inputs.missing, inputs.unseen)
 
-    def of(self, x: Array) -> Array:
+    def of(self, x: NDArray[np.floating[Any]]) -> Array:
         """Encoded rows (n, width + 1) to scores (k, n)."""
         eta = np.empty((self.start.size, x.shape[0]))
         eta[:] = self.start[:, None]
@@ -169,7 +170,7 @@ class NetworkScorer:
         hidden = [int(v) for v in record["hidden"]]
         start, scale = (np.asarray(arrays[name], dtype=float) for name in ("start", "scale"))
         sizes = [encoding.width, *hidden, int(free.sum())]
-        count = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        count = sum((a + 1) * b for a, b in pairwise(sizes))
         if not count == arrays["theta"].size or not start.shape == scale.shape == free.shape:
             raise ValueError("sizes disagree")
         network = Network(encoding.width, hidden, sizes[-1], str(record["activation"]))

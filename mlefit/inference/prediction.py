@@ -61,8 +61,8 @@ def predict_columns(
             found["upper"] = _quantile(family, (1 + interval) / 2, eta, n)
     if scored.missing.any():
         for name, values in found.items():
-            empty = None if values.dtype == object else np.nan
-            found[name] = np.where(scored.missing, empty, values)
+            found[name] = values.copy()
+            found[name][scored.missing] = None if values.dtype == object else np.nan
     return Predictions(found, scored.missing, scored.unseen)
 
 

@@ -77,8 +77,7 @@ class Target:
         outside = np.flatnonzero(~family.support.contains(column))
         if outside.size:
             raise DataError(
-                f"{loss} needs {family.support}; target {self.name!r} is "
-                f"{column[outside[0]]:g} in row {outside[0] + 1}"
+                f"{loss} needs {family.support}; target {self.name!r} is {column[outside[0]]:g} in row {outside[0] + 1}"
             )
         return column
 

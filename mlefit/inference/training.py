@@ -399,7 +399,7 @@ class _Runner:
 
         while not state.stopped and len(state.history) <= epochs:
             left = min(ROUND, epochs + 1 - len(state.history))
-            found = minimize(function, state.theta, max_iterations=left, watch=iteration)
+            found = minimize(function, state.theta.astype(float), max_iterations=left, watch=iteration)
             state.theta = found.theta
             network.theta[:] = found.theta
             if found.iterations < left and not state.stopped:

@@ -8,6 +8,7 @@ the weight matrix, and one matrix product gives the layer with its bias, another
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -100,7 +101,7 @@ class Network:
         self.hidden = tuple(hidden)
         self.activation = activation
         sizes = [inputs, *hidden, outputs]
-        shapes = [(after, before + 1) for before, after in zip(sizes, sizes[1:], strict=False)]
+        shapes = [(after, before + 1) for before, after in pairwise(sizes)]
         total = sum(rows * columns for rows, columns in shapes)
         self.theta: Array = np.zeros(total, dtype)
         self.gradient: Array = np.zeros(total, dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from mlefit.inference.model import Model
 
 BAND: Final = 0.9
-CLASSES: Final = ("#2f6f9f", "#c8452d", "#5b8c3a", "#8a5aa8", "#b8862b", "#4aa0a0", "#7a7f87", "#c06090", "#3d4d8a", "#909030")
+CLASSES: Final = (
+    "#2f6f9f", "#c8452d", "#5b8c3a", "#8a5aa8", "#b8862b", "#4aa0a0", "#7a7f87", "#c06090", "#3d4d8a", "#909030",
+)  # fmt: skip
 POINTS: Final = 3000  # more rows than these are thinned, so that a drawing stays small
 
 
@@ -88,7 +91,8 @@ def _line(axis: Axes, model: Model, prepared: Prepared) -> None:
     with np.errstate(all="ignore"):
         if model.target.levels and len(model.target.levels) > 2:
             for i, p in enumerate(probabilities(model.family, eta)):
-                axis.plot(grid, p * (len(model.target.levels) - 1), color=CLASSES[i % len(CLASSES)], label=harmless(model.target.levels[i])[:20])
+                label = harmless(model.target.levels[i])[:20]
+                axis.plot(grid, p * (len(model.target.levels) - 1), color=CLASSES[i % len(CLASSES)], label=label)
         else:
             _mean_and_band(axis, model, grid, eta)
     if model.target.levels:
@@ -100,17 +104,16 @@ def _line(axis: Axes, model: Model, prepared: Prepared) -> None:
 
 
 def _mean_and_band(axis: Axes, model: Model, grid: Array, eta: Array) -> None:
-    try:
-        axis.plot(grid, model.family.mean(eta), color=f.MODEL, label="probability of 1" if model.target.levels else "mean")
-    except NotImplementedError:
-        pass
+    with suppress(NotImplementedError):
+        label = "probability of 1" if model.target.levels else "mean"
+        axis.plot(grid, model.family.mean(eta), color=f.MODEL, label=label)
     if model.target.levels:
         return
     try:
-        ends = [model.family.quantile(np.full(grid.size, q), eta) for q in ((1 - BAND) / 2, (1 + BAND) / 2)]
+        low, high = (model.family.quantile(np.full(grid.size, q), eta) for q in ((1 - BAND) / 2, (1 + BAND) / 2))
     except NotImplementedError:
         return
-    axis.fill_between(grid, *ends, color=f.MODEL, alpha=0.15, linewidth=0, label=f"{BAND:.0%} of outcomes")
+    axis.fill_between(grid, low, high, color=f.MODEL, alpha=0.15, linewidth=0, label=f"{BAND:.0%} of outcomes")
 
 
 def _plane(axis: Axes, model: Model, prepared: Prepared) -> None:
@@ -163,8 +166,7 @@ def calibration_plot(model: Model, found: Evaluation, path: str) -> None:
         axis.set_ylabel("share of rows inside")
     axis.set_xlim(-0.03, 1.03)
     axis.set_ylim(-0.03, 1.03)
-    axis.set_title(f"{model.loss} model of {harmless(model.target.name)}, NLL per row {significant(found.nll, 4)}", loc="left")
+    name = harmless(model.target.name)
+    axis.set_title(f"{model.loss} model of {name}, NLL per row {significant(found.nll, 4)}", loc="left")
     axis.legend(loc="upper left", frameon=False)
     f.save(figure, path)
-
-

@@ -58,7 +58,11 @@ def training_table(model: Model) -> RenderableType:
     lines: list[RenderableType] = [heading, details, Padding(table, (0, 0, 0, 1))]
     for name in ("sigma", "scale"):
         if name in record:
-            formula = "NLL = (n/2) log(2 pi sigma^2) + SSE/(2 sigma^2)" if name == "sigma" else "NLL = n log(2 scale) + SAE/scale"
+            formula = (
+                "NLL = (n/2) log(2 pi sigma^2) + SSE/(2 sigma^2)"
+                if name == "sigma"
+                else "NLL = n log(2 scale) + SAE/scale"
+            )
             lines.append(Text(f"{name} = {significant(record[name])}, the same for all rows: {formula}"))
     said = STOPPED.get(str(record.get("stopped")), "").format(patience=settings.get("patience"))
     lines.append(Text(f"{record.get('epochs')} epochs, best {record.get('best_epoch')}; {said}", style="dim"))
@@ -75,7 +79,13 @@ def training_rows(model: Model) -> list[dict[str, Any]]:
     head = {k: record[k] for k in ("loss", "family", "parameters_count", "epochs", "best_epoch")}
     shared = {k: record[k] for k in ("sigma", "scale") if k in record}
     return [
-        {**head, "rows": p, **record[p], "constant_nll_per_observation": record["constant"][p]["nll_per_observation"], **shared}
+        {
+            **head,
+            "rows": p,
+            **record[p],
+            "constant_nll_per_observation": record["constant"][p]["nll_per_observation"],
+            **shared,
+        }
         for p in PARTS
         if p in record
     ]
@@ -105,7 +115,9 @@ def evaluation_table(model: Model, found: Evaluation) -> RenderableType:
             for name in ("predicted probability", "cases", "mean predicted", "observed"):
                 below.add_column(name, justify="right")
             for b in found.calibration:
-                below.add_row(f"{b.low:.1f} to {b.high:.1f}", str(b.n), significant(b.predicted, 3), significant(b.observed, 3))
+                below.add_row(
+                    f"{b.low:.1f} to {b.high:.1f}", str(b.n), significant(b.predicted, 3), significant(b.observed, 3)
+                )
         else:
             for name in ("central interval", "rows inside"):
                 below.add_column(name, justify="right")
@@ -122,8 +134,12 @@ def training_bar(total: int) -> Iterator[Callable[[Epoch], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("epoch"), MofNCompleteColumn(), BarColumn(24), TextColumn("{task.fields[values]}"), TimeRemainingColumn(),
-    )  # fmt: skip
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(24),
+        TextColumn("{task.fields[values]}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("epoch", total=total, values="")
 

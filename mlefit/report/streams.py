@@ -37,7 +37,9 @@ def write_chunks(chunks: Iterable[Chunk], form: str, stream: TextIO) -> None:
         stream.write("[" if form == "json" else "")
         for record in _records(chunks):
             before = "" if form == "ndjson" else "\n" if first else ",\n"
-            stream.write(before + json.dumps(record, ensure_ascii=False, allow_nan=False) + ("\n" if form == "ndjson" else ""))
+            stream.write(
+                before + json.dumps(record, ensure_ascii=False, allow_nan=False) + ("\n" if form == "ndjson" else "")
+            )
             first = False
         stream.write("\n]\n" if form == "json" else "")
     else:

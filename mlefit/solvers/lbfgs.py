@@ -68,7 +68,7 @@ def minimize(
         "maxcor": MEMORY, "maxiter": max_iterations, "maxfun": 20 * max_iterations + 100,
         "ftol": 0.0, "gtol": tolerance, "maxls": 40,
     }  # fmt: skip
-    result = scipy_minimize(
+    result = scipy_minimize(  # type: ignore[call-overload]  # the stubs know no callback that may stop
         walled, np.asarray(start, dtype=float), jac=True, method="L-BFGS-B", callback=callback, options=options
     )
     done = result.nit < max_iterations and not stopped

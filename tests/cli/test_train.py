@@ -40,7 +40,11 @@ def call(capsys, monkeypatch):
 def process(*arguments, **options):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-m", "mlefit", *map(str, arguments)], capture_output=True, text=True, env=environment, **options
+        [sys.executable, "-m", "mlefit", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        **options,
     )
 
 
@@ -51,7 +55,9 @@ def model(call, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("loss", [*losses.LOSSES, "gamma", "beta", "weibull", "negative-binomial", "student-t", "binomial"])
+@pytest.mark.parametrize(
+    "loss", [*losses.LOSSES, "gamma", "beta", "weibull", "negative-binomial", "student-t", "binomial"]
+)
 def test_every_loss_has_a_bundled_sample(call, loss):
     status, out, err = call("train", "--loss", loss, *SHORT, "--format", "json")
     assert status == 0, err
@@ -64,7 +70,9 @@ def test_every_loss_has_a_bundled_sample(call, loss):
 def test_no_data_is_closed_or_empty_standard_input(stdin, tmp_path):
     if stdin == "closed":
         shell = f"{sys.executable} -m mlefit train --loss bce --epochs 2 <&-"
-        done = subprocess.run(shell, shell=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+        done = subprocess.run(
+            shell, shell=True, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
     elif stdin == "empty":
         (tmp_path / "empty").touch()
         with (tmp_path / "empty").open() as file:
@@ -85,7 +93,16 @@ def test_data_through_a_pipe():
 def test_the_table_says_what_it_should(call):
     status, out, err = call("train", DATA / "diabetes.csv", "--loss", "mse", "--target", "progression", *SHORT)
     assert status == 0
-    for words in ("normal family", "constant model", "gain, nats", "gain, bits", "RMSE", "sigma =", "NLL per row", "354"):
+    for words in (
+        "normal family",
+        "constant model",
+        "gain, nats",
+        "gain, bits",
+        "RMSE",
+        "sigma =",
+        "NLL per row",
+        "354",
+    ):
         assert words in out
     assert "features: age, sex, bmi" in err
 
@@ -164,14 +181,26 @@ def test_missing_features_are_dropped_counted_or_refused(call):
 
 
 def test_no_features_at_all(call):
-    status, out, _ = call("train", DATA / "cars.csv", "-l", "mse", "-t", "dist", "--features", "none", "--hidden", "none", "-f", "json")
+    status, out, _ = call(
+        "train", DATA / "cars.csv", "-l", "mse", "-t", "dist", "--features", "none", "--hidden", "none", "-f", "json"
+    )
     assert status == 0
     assert abs(json.loads(out)["train"]["gain_nats"]) < 1e-9
 
 
 def test_a_column_that_marks_the_validation_rows(call):
     status, out, _ = call(
-        "train", DATA / "penguins.csv", "-l", "cross-entropy", "-t", "species", "--validation", "year = 2009", *SHORT, "-f", "json"
+        "train",
+        DATA / "penguins.csv",
+        "-l",
+        "cross-entropy",
+        "-t",
+        "species",
+        "--validation",
+        "year = 2009",
+        *SHORT,
+        "-f",
+        "json",
     )
     assert status == 0
     record = json.loads(out)
@@ -179,7 +208,9 @@ def test_a_column_that_marks_the_validation_rows(call):
 
 
 def test_a_validation_file(call):
-    status, out, _ = call("train", DATA / "cars.csv", "-l", "mse", "-t", "dist", "--validation", DATA / "cars.csv", *SHORT, "-f", "json")
+    status, out, _ = call(
+        "train", DATA / "cars.csv", "-l", "mse", "-t", "dist", "--validation", DATA / "cars.csv", *SHORT, "-f", "json"
+    )
     assert status == 0
     record = json.loads(out)
     assert record["train"]["n"] == record["validation"]["n"] == 50
@@ -197,7 +228,17 @@ def test_history_is_a_line_an_epoch(call, tmp_path):
 def test_predict_in_every_format(call, model, form):
     status, out, _ = call("predict", model, DATA / "iris.csv", "--format", form)
     assert status == 0
-    names = ["sepal_length", "sepal_width", "petal_length", "petal_width", "species", "p[setosa]", "p[versicolor]", "p[virginica]", "class"]
+    names = [
+        "sepal_length",
+        "sepal_width",
+        "petal_length",
+        "petal_width",
+        "species",
+        "p[setosa]",
+        "p[versicolor]",
+        "p[virginica]",
+        "class",
+    ]
     if form == "json":
         rows = json.loads(out)
         assert len(rows) == 150
@@ -243,7 +284,22 @@ def test_bad_cells_print_nothing(call, model, tmp_path):
 
 def test_missing_and_unseen_are_said(call, tmp_path):
     model = tmp_path / "m"
-    assert call("train", DATA / "penguins.csv", "-l", "mse", "-t", "body_mass_g", "--features", "species,island", *SHORT, "--save", model)[0] == 0
+    assert (
+        call(
+            "train",
+            DATA / "penguins.csv",
+            "-l",
+            "mse",
+            "-t",
+            "body_mass_g",
+            "--features",
+            "species,island",
+            *SHORT,
+            "--save",
+            model,
+        )[0]
+        == 0
+    )
     path = tmp_path / "new.csv"
     path.write_text("species,island,mean\nAdelie,Dream,1\nEmperor,Dream,2\nAdelie,,3\n")
     status, out, err = call("predict", model, path)
@@ -287,8 +343,8 @@ def test_checkpoint_and_resume_from_the_command_line(call, tmp_path):
 
 def test_ctrl_c_keeps_the_best_weights(tmp_path):
     with subprocess.Popen(
-        [sys.executable, "-m", "mlefit", "train", str(DATA / "solder.csv"), "-l", "poisson", "-t", "skips", "--epochs", "100000",
-         "--patience", "0", "--save", str(tmp_path / "m"), "--format", "json", "--checkpoint", str(tmp_path / "c")],
+        [sys.executable, "-m", "mlefit", "train", str(DATA / "solder.csv"), "-l", "poisson", "-t", "skips",
+         "--epochs", "100000", "--patience", "0", "--save", str(tmp_path / "m"), "--format", "json", "--checkpoint", str(tmp_path / "c")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as running:  # fmt: skip
         for _ in range(600):

@@ -66,7 +66,7 @@ def test_a_constant_model_in_the_same_file_format(tmp_path):
 def test_a_truncated_file_is_a_clear_error(saved, tmp_path, share):
     data = saved[1].read_bytes()
     (tmp_path / "m").write_bytes(data[: int(share * len(data))])
-    with pytest.raises(DataError, match="damaged|not a model"):
+    with pytest.raises(DataError, match=r"damaged|not a model"):
         mlefit.load(tmp_path / "m")
 
 
@@ -75,7 +75,7 @@ def test_any_altered_byte_is_noticed(saved, tmp_path):
     for place in np.random.default_rng(0).integers(0, len(data), 200):
         data[place] ^= 0x41
         (tmp_path / "m").write_bytes(data)
-        with pytest.raises(DataError, match="damaged|not a model"):
+        with pytest.raises(DataError, match=r"damaged|not a model"):
             mlefit.load(tmp_path / "m")
         data[place] ^= 0x41
 

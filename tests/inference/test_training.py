@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,9 @@ def problem(name, hidden=(4,), activation="tanh", seed=0, loss=None):
     scores = Scores(family, loss, constant, scales(family, rows, constant))
     network = Network(3, hidden, int(scores.free.sum()), activation)
     # Small, so that no row leaves a support that depends on the parameters.
-    network.theta[:] = (0.01 if name in ("gev", "generalized-pareto") else 0.1) * generator.standard_normal(network.theta.size)
+    network.theta[:] = (0.01 if name in ("gev", "generalized-pareto") else 0.1) * generator.standard_normal(
+        network.theta.size
+    )
     return network, scores, rows
 
 
@@ -295,8 +299,18 @@ def test_ctrl_c_keeps_the_best_weights():
 
 
 def test_a_loss_that_diverges_is_one_sentence():
-    with pytest.raises(DataError, match="no longer finite in epoch 1: .*--learning-rate"):
+    with pytest.raises(DataError, match=r"no longer finite in epoch 1: .*--learning-rate"):
         mlefit.train(DATA / "diabetes.csv", "poisson", "progression", optimizer="sgd", learning_rate=10.0, epochs=50)
+
+
+@contextmanager
+def allowed(kind, pattern):
+    """An exception that may be raised, but only with such words."""
+    try:
+        yield
+    except kind as error:
+        if not re.search(pattern, str(error)):
+            raise
 
 
 def table(n, d=3, seed=0):
@@ -311,22 +325,16 @@ def test_more_features_than_rows(loss, hidden):
     y = np.arange(12.0)
     if loss in ("bce", "cross-entropy"):
         y = Codes(np.arange(12) % (2 if loss == "bce" else 3), ("a", "b", "c"))
-    try:
+    with allowed(DataError, "unbounded|finite"):
         model = train_table(prepare(Table(features, y), losses.get(loss), Settings(hidden=hidden)))
-    except DataError as error:
-        assert "unbounded" in str(error) or "finite" in str(error)
-    else:
         assert np.isfinite(model.record["train"]["nll_per_observation"])
 
 
 @pytest.mark.parametrize("loss", ["bce", "cross-entropy", "mse", "gaussian-nll", "mae", "poisson", "gamma"])
 def test_one_row(loss):
     y = Codes(np.zeros(1, int), ("a",)) if loss in ("bce", "cross-entropy") else np.array([3.0])
-    try:
+    with allowed(DataError, "single level|constant model|unbounded"):
         model = train_table(prepare(Table(table(1), y), losses.get(loss), Settings()))
-    except DataError as error:
-        assert str(error)
-    else:
         assert np.isfinite(model.record["train"]["nll_per_observation"])
 
 
