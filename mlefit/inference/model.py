@@ -296,9 +296,5 @@ def load(path: str | Path) -> Model:
             raise ValueError("sizes disagree")
         scorer = read(header["scorer"], arrays)
         return Model(family, str(header["loss"]), target, scorer, constant, dict(header["record"]))
-    except UsageError as error:
-        raise DataError(
-            f"{path} holds a model of a family not known here: {error} (or give it with --plugin)"
-        ) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise DataError(f"{path} does not hold together as a model ({error}); make it again") from error

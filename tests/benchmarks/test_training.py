@@ -261,7 +261,9 @@ def ours_until(x, y, x_test, y_test, hidden, batch):
 
 
 def scikit_until(x, y, x_test, y_test, hidden, batch):
-    model = MLPClassifier(hidden_layer_sizes=hidden, batch_size=batch, alpha=0.0, random_state=0, learning_rate_init=RATE)
+    model = MLPClassifier(
+        hidden_layer_sizes=hidden, batch_size=batch, alpha=0.0, random_state=0, learning_rate_init=RATE
+    )
     x, x_test, spent = x.astype(np.float32), x_test.astype(np.float32), 0.0
     for _ in range(200):
         spent += seconds(lambda: model.partial_fit(x, y, classes=np.unique(y)))

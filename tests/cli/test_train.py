@@ -344,7 +344,8 @@ def test_checkpoint_and_resume_from_the_command_line(call, tmp_path):
 def test_ctrl_c_keeps_the_best_weights(tmp_path):
     with subprocess.Popen(
         [sys.executable, "-m", "mlefit", "train", str(DATA / "solder.csv"), "-l", "poisson", "-t", "skips",
-         "--epochs", "100000", "--patience", "0", "--save", str(tmp_path / "m"), "--format", "json", "--checkpoint", str(tmp_path / "c")],
+         "--epochs", "100000", "--patience", "0", "--save", str(tmp_path / "m"), "--format", "json",
+         "--checkpoint", str(tmp_path / "c")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)},
     ) as running:  # fmt: skip
         for _ in range(600):
