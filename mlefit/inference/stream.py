@@ -217,7 +217,7 @@ class _Column:
         if self.file is None and self.n * self.values.itemsize > KEPT:
             import tempfile
 
-            self.file = tempfile.TemporaryFile(prefix="mlefit-")  # noqa: SIM115 -- lives as long as the map of it
+            self.file = tempfile.TemporaryFile(prefix="mlefit-")  # noqa: SIM115
             self.file.write(self.values[:begin].data)
             self.values = self.values[:0].copy()
         if self.file is not None:
@@ -228,11 +228,12 @@ class _Column:
         self.values[begin : self.n] = values
 
     def array(self) -> NDArray[Any]:
-        """All of them, (n,); a memory map where they are in a file."""
+        """All of them, (n,); a memory map where they are in a file. Nothing can be appended after it."""
         if self.file is None:
             return self.values[: self.n]
-        self.file.flush()
-        return np.memmap(self.file, dtype=self.values.dtype, mode="r", shape=(self.n,))
+        with self.file:  # a map needs its file no longer once it is made
+            self.file.flush()
+            return np.memmap(self.file, dtype=self.values.dtype, mode="r", shape=(self.n,))
 
 
 def _whole(columns: list[_Column], codes: _Column, place: Index, dimension: int) -> Sample:
