@@ -199,14 +199,15 @@ class Mixture(Family):
         """Rounds of EM whose M step is each component's own start; scores (k, G). The best point passed is kept."""
         best: Array | None = None
         lowest = np.full(rows.total_weight.size, np.inf)
+        done = np.zeros(lowest.size, dtype=bool)  # a group stops on its own, whatever the others do
         for _ in range(rounds):
             eta = self._maximised(rows, shares)
             value = self._total(rows, eta)
-            better = value < lowest
+            better = (value < lowest) & ~done
             best = eta if best is None else np.where(better, eta, best)
-            done = bool(np.all(~better | (lowest - value < 1e-8 * np.abs(value))))
-            lowest = np.minimum(value, lowest)
-            if done:
+            done |= ~better | (lowest - value < 1e-8 * np.abs(value))
+            lowest = np.where(better, value, lowest)
+            if done.all():
                 break
             shares = self._shares(rows, eta)
         assert best is not None, "there is at least one round"

@@ -38,6 +38,7 @@ SEARCHED: Final = 600  # rows that the simplex search for a start sees
 REFINED: Final = 3  # starts that it refines
 CALLS: Final = 3000  # of the density, that scipy's own fit makes
 SPIKE: Final = 30.0
+THOROUGH: Final = 20  # groups; with more of them each gets scipy's guess and no search
 # The density is highest at an end of the support that moves with these parameters, so that their estimates are the
 # extremes of the data.
 LOWEST: Final = frozenset(
@@ -195,8 +196,9 @@ class ScipyFamily(Family):
         for j in free:
             pilot = 1e-3 * np.ones(u.shape)
             bend = np.abs(at({j: pilot}) - 2 * value + at({j: -pilot})) / 1e-6
-            finite = bend[np.isfinite(bend)]
-            steps[j] = np.full(u.shape, STEP / np.sqrt(max(1.0, float(finite.mean()) if finite.size else 1.0)))
+            known = np.isfinite(bend)
+            typical = np.where(known, bend, 0.0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+            steps[j] = np.broadcast_to(STEP / np.sqrt(np.maximum(1.0, typical))[..., None], u.shape)
         ahead: Array | None = None
         if moving:
             steps[-1], ahead = self._room(u, eta)
@@ -242,7 +244,10 @@ class ScipyFamily(Family):
         self._met[0] = frozenset()
         groups = rows.total_weight.size
         codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
-        found: list[list[Array]] = [self._group_starts(rows.y[codes == g], groups == 1) for g in range(groups)]
+        found: list[list[Array]] = [self._group_starts(rows.y[codes == g], groups <= THOROUGH) for g in range(groups)]
+        if groups == 1 and found[0]:
+            tied = self._tied(rows.y, found[0][0])
+            found = found if tied is None else [[tied]]
         most = max(len(f) for f in found)
         return [np.stack([f[min(i, len(f) - 1)] for f in found], axis=1) for i in range(most)]
 
@@ -289,10 +294,9 @@ class ScipyFamily(Family):
         if not sound:
             hint = " and ".join(f"{n}=..." for n in ("loc", "scale") if n in self.names)
             raise DataError(f"the likelihood of {self.name} is unbounded: {reasons[0]}; hold it: --fix {hint}")
-        tied = self._tied(y, sound[0], total)
-        return sound[:2] if tied is None else [tied]
+        return sound[:2]
 
-    def _tied(self, y: Array, eta: Array, total: Callable[[Array], float]) -> Array | None:
+    def _tied(self, y: Array, eta: Array) -> Array | None:
         """The scores with an end of the support moved onto the extreme value that it has all but met, or None."""
         names = set(self.names)
         if self.short in KINKED and "loc" in names:
@@ -313,7 +317,8 @@ class ScipyFamily(Family):
                 else:
                     moved[place["scale"]] = log.forward(np.array((extreme - loc) / float(end) * (1 + 1e-15)))
                     met |= {"loc", "scale"}
-        if not met or total(moved) > total(eta) + 1e-6 * max(1.0, abs(total(eta))):
+        before, after = (float(self.nll(y, scores[:, None]).sum()) for scores in (eta, moved))
+        if not met or not after <= before + 1e-6 * max(1.0, abs(before)):
             return None
         self._met[0] = frozenset(met)
         return moved
