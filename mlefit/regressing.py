@@ -10,13 +10,12 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
+from mlefit.censoring import Censoring
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
-from mlefit.families.censored import Censored
 from mlefit.families.links import Array, Log
-from mlefit.families.reparameterised import modelled, root
-from mlefit.families.truncated import Truncated
+from mlefit.families.reparameterised import modelled, native, root
 from mlefit.inference.encoding import Codes, Column
 from mlefit.inference.formula import Encoded, Terms, learn, parse, sides
 from mlefit.inference.model import Model
@@ -39,8 +38,9 @@ class Plan:
         links: link names, by parameter.
         fix: parameters held at a value.
         offset, exposure: columns added to the main score, as they are and as logarithms.
-        weight, trials, event, lower, upper: columns; trials may be a number.
-        below, above: limits of truncation, a column or a number.
+        weight, trials: columns; trials may be a number.
+        lower: column of the lower ends of intervals, whose upper ends are in `censoring`.
+        censoring: what is known of the rows besides the response.
         by: columns whose values name groups.
         cluster: column of clusters, for errors by cluster.
         levels: order of the response's labels.
@@ -55,11 +55,8 @@ class Plan:
     exposure: str | None = None
     weight: str | None = None
     trials: str | None = None
-    event: str | None = None
     lower: str | None = None
-    upper: str | None = None
-    below: str | None = None
-    above: str | None = None
+    censoring: Censoring = field(default_factory=Censoring)
     by: tuple[str, ...] = ()
     cluster: str | None = None
     levels: tuple[str, ...] = ()
@@ -77,6 +74,11 @@ def regress(
     where: str | None = None,
     missing: reading.Missing = "drop",
     options: Options | None = None,
+    event: str | None = None,
+    lower: str | None = None,
+    upper: str | None = None,
+    below: str | float | None = None,
+    above: str | float | None = None,
     **roles: Any,
 ) -> Any:
     """Fit a regression by maximum likelihood.
@@ -92,8 +94,10 @@ def regress(
         where: SQL condition that rows must meet.
         missing: "drop" rows with missing values, or "error".
         options: how to fit and what to report.
-        **roles: further attributes of `Plan`: offset, exposure, weight, trials, event, lower, upper, below, above,
-            cluster, levels.
+        event: column, 1 where the response was observed and 0 where it is right-censored.
+        lower, upper: columns of the ends of intervals, in place of a response.
+        below, above: limits outside which no row could be seen, columns or numbers.
+        **roles: further attributes of `Plan`: offset, exposure, weight, trials, cluster, levels.
 
     Returns:
         A `Regression`; a list of them with `by`.
@@ -104,10 +108,12 @@ def regress(
     """
     groups = (by,) if isinstance(by, str) else tuple(by)
     path = str(data) if isinstance(data, str) or hasattr(data, "__fspath__") else reading.from_frame(data)
+    limits = (None if v is None else str(v) for v in (below, above))
+    named: dict[str, Any] = {k: str(v) if isinstance(v, (int, float)) else v for k, v in roles.items()}
     try:
         plan = Plan(
-            formula, family, dict(formulas or {}), dict(links or {}), dict(fix or {}), by=groups,
-            **{k: str(v) if isinstance(v, (int, float)) else v for k, v in roles.items()},
+            formula, family, dict(formulas or {}), dict(links or {}), dict(fix or {}), by=groups, lower=lower,
+            censoring=Censoring(event, upper, *limits), **named,
         )  # fmt: skip
     except TypeError as error:
         raise UsageError(f"unknown option of regress: {error}") from error
@@ -121,7 +127,9 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     base = registry.get(plan.family) if isinstance(plan.family, str) else plan.family
     if base.irregular - set(plan.fix):
         names = " and ".join(sorted(base.irregular))
-        raise UsageError(f"{base.name}'s {names} is an endpoint or a kink, which no regression by Newton's method can follow")
+        raise UsageError(
+            f"{base.name}'s {names} is an endpoint or a kink, which no regression by Newton's method can follow"
+        )
     source = request.path if isinstance(request.path, reading.Source) else reading.open_source(
         request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
     )  # fmt: skip
@@ -130,7 +138,7 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     terms = parse(right, tuple(kinds))
     others = {name: parse(text.rpartition("~")[2].strip() or "1", tuple(kinds)) for name, text in plan.formulas.items()}
     if not response and plan.lower is None:
-        raise UsageError(f"the formula {plan.formula!r} names no response; write \"y ~ x\"")
+        raise UsageError(f'the formula {plan.formula!r} names no response; write "y ~ x"')
     wanted = _request(plan, replace(request, path=source), base, response, (terms, *others.values()), kinds)
     table = reading.read(wanted)
     rows = _rows(plan, table, wanted, base, response, request.missing)
@@ -167,7 +175,7 @@ class _Rows:
         """Rows by mask; labels that no row has any more are no levels."""
 
         def part(column: Column) -> Column:
-            return column[keep].used() if isinstance(column, Codes) else column[keep]
+            return column[keep].used() if isinstance(column, Codes) else column[..., keep]
 
         return _Rows(
             part(self.y), {k: part(v) for k, v in self.columns.items()}, {k: v[keep] for k, v in self.numeric.items()},
@@ -187,16 +195,18 @@ def _request(
     """The request with every role's column."""
     numeric: dict[str, str] = {}
     labels: dict[str, str] = {}
-    if plan.lower is not None or plan.upper is not None:
-        if plan.lower is None or plan.upper is None:
+    if plan.lower is not None or plan.censoring.upper is not None:
+        if plan.lower is None or plan.censoring.upper is None:
             raise UsageError("intervals need both --lower and --upper: the columns of their two ends")
-        if response or plan.event is not None:
-            raise UsageError("--lower and --upper are the response; write the formula as \"~ x\", without --event")
-        numeric |= {"lower": plan.lower, "upper": plan.upper}
+        if response:
+            raise UsageError('--lower and --upper are the response; write the formula as "~ x"')
+        numeric["y"] = plan.lower
     elif family.labels or (family.name == "bernoulli" and kinds.get(response) in ("text",)):
         labels["y"] = response
     elif kinds.get(response) in ("text", "date"):
-        raise DataError(f"the response {response!r} is {kinds[response]}, and {family.name} needs numbers ({family.support})")
+        raise DataError(
+            f"the response {response!r} is {kinds[response]}, and {family.name} needs numbers ({family.support})"
+        )
     else:
         # In a formula log is the natural logarithm, in SQL that to base 10.
         numeric["y"] = response if response in kinds else re.sub(r"\blog\(", "ln(", response)
@@ -205,11 +215,9 @@ def _request(
         raise UsageError(f"{family.name} needs --{needed[0]}: a column or a number")
     if not needed and plan.trials is not None:
         raise UsageError(f"{family.name} takes no trials; leave --trials out")
-    single = {
-        "weight": plan.weight, "trials": plan.trials, "event": plan.event, "offset": plan.offset,
-        "exposure": plan.exposure, "below": plan.below, "above": plan.above,
-    }  # fmt: skip
+    single = {"weight": plan.weight, "trials": plan.trials, "offset": plan.offset, "exposure": plan.exposure}
     numeric |= {role: name for role, name in single.items() if name is not None}
+    numeric |= plan.censoring.columns()
     labels |= {f"by{i}": name for i, name in enumerate(plan.by)}
     if plan.cluster is not None:
         labels["cluster"] = plan.cluster
@@ -224,25 +232,31 @@ def _rows(
     plan: Plan, table: reading.Table, request: reading.Request, family: Family, response: str, missing: str
 ) -> _Rows:
     """Complete rows, every value checked."""
-    keep = np.ones(table.n, dtype=bool)
+    known = {"y", *plan.censoring.columns()}
+    y: Column
+    if "y" in table.labels:
+        y = Codes(table.labels["y"].codes, table.labels["y"].levels)
+        keep = ~y.missing
+    else:
+        first = table.numeric["y"]
+        y = np.stack([first, *(table.numeric[name] for name in family.columns[1:])])
+        y = plan.censoring.response(y, table, request) if plan.censoring else y
+        keep = ~np.isnan(y).any(axis=0)
+        y = y[0] if len(y) == 1 else y
     for role, values in table.numeric.items():
-        if role not in ("lower", "upper"):
+        if role not in known:
             keep &= ~np.isnan(values)
     for labels in table.labels.values():
         keep &= labels.codes >= 0
-    lower, upper = table.numeric.get("lower"), table.numeric.get("upper")
-    if lower is not None and upper is not None:
-        keep &= ~(np.isnan(lower) & np.isnan(upper))
     dropped = int(table.n - keep.sum())
     if dropped and missing == "error":
         row = int(np.flatnonzero(~keep)[0])
-        roles = [r for r, v in table.numeric.items() if np.isnan(v[row])] + [
-            r for r, v in table.labels.items() if v.codes[row] < 0
-        ]
+        roles = [r for r, v in table.numeric.items() if np.isnan(v[row])]
+        roles += [r for r, v in table.labels.items() if v.codes[row] < 0]
         place = reading.locate(request, roles[0], row)
         name = {**request.numeric, **request.labels}[roles[0]]
         raise DataError(f"column {name!r} has no value on {place}; leave --missing error out to drop such rows")
-    numeric = {role: v for role, v in table.numeric.items() if not role.startswith("x:") and role != "y"}
+    numeric = {role: v for role, v in table.numeric.items() if not role.startswith("x:") and role not in known}
 
     def refuse(bad: Any, role: str, why: str) -> None:
         found = np.flatnonzero(bad & keep)
@@ -253,18 +267,19 @@ def _rows(
     if "weight" in numeric:
         refuse(numeric["weight"] < 0, "weight", "is a negative weight")
         keep &= numeric["weight"] > 0
-    if "event" in numeric:
-        refuse(
-            ~np.isin(numeric["event"], (0, 1)), "event",
-            'is neither 1 (observed) nor 0 (censored); recode it, such as --event "status = 2"',
-        )  # fmt: skip
     if "exposure" in numeric:
         refuse(numeric["exposure"] <= 0, "exposure", "is no exposure: its logarithm is added, so it must be positive")
-    if "y" in table.numeric and not _wraps(plan):
-        y = table.numeric["y"]
-        stacked = np.stack([y, *(numeric[name] for name in family.columns[1:])]) if len(family.columns) > 1 else y
+    if not isinstance(y, Codes):
+        wrapped = plan.censoring.wrap(family) if plan.censoring else family
         with np.errstate(all="ignore"):
-            refuse(~family.inside(stacked), "y", f"is outside the support of {family.name} ({family.support})")
+            outside = ~wrapped.inside(y)
+        strange = np.flatnonzero(outside & keep)
+        if strange.size and plan.censoring:
+            row = int(strange[0])
+            said = plan.censoring.problem(np.atleast_2d(y)[:, row], reading.locate(request, "y", row))
+            if said:
+                raise DataError(said)
+        refuse(outside, "y", f"is outside the support of {family.name} ({family.support})")
     columns: dict[str, Column] = {}
     for role, values in table.numeric.items():
         if role.startswith("x:"):
@@ -272,19 +287,10 @@ def _rows(
     for role, labels in table.labels.items():
         if role.startswith("x:"):
             columns[role[2:]] = Codes(labels.codes, labels.levels)
-    y_column: Column = (
-        Codes(table.labels["y"].codes, table.labels["y"].levels)
-        if "y" in table.labels
-        else table.numeric.get("y", np.zeros(table.n))
-    )
     cluster = table.labels["cluster"].codes if plan.cluster is not None else None
     by = tuple(table.labels[f"by{i}"].codes for i in range(len(plan.by)))
-    rows = _Rows(y_column, columns, numeric, by, cluster, table.n, dropped)
+    rows = _Rows(y, columns, numeric, by, cluster, table.n, dropped)
     return rows.take(keep)
-
-
-def _wraps(plan: Plan) -> bool:
-    return any(v is not None for v in (plan.event, plan.lower, plan.below, plan.above))
 
 
 def _fit(
@@ -328,19 +334,21 @@ def _fit(
         else:
             blocks.append(Block(name, (name,), np.ones((rows.n, 1)), plain=True))
         keep.append(mine)
-    recipe = {"family": base.name, "levels": list(levels) if base.labels else [], "links": dict(plan.links), "fixed": dict(plan.fix)}
+    recipe = {
+        "family": base.name,
+        "levels": list(levels) if base.labels else [],
+        "links": dict(plan.links),
+        "fixed": dict(plan.fix),
+    }
     scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
-    wrapped, values = _wrapped(plan, scored, y, rows)
-    with np.errstate(all="ignore"):
-        if not wrapped.inside(values).all():
-            raise DataError(f"some rows of {response or plan.lower} lie outside the support of {base.name} ({base.support})")
+    wrapped = plan.censoring.wrap(scored) if plan.censoring else scored
     clusters = None
     if rows.cluster is not None:
         clusters = np.unique(rows.cluster, return_inverse=True)[1]
         options = replace(options, errors="cluster")
     return fit_regression(
-        wrapped, values, blocks, options, weight=rows.numeric.get("weight"), clusters=clusters, formula=plan.formula,
-        column=response or f"{plan.lower} to {plan.upper}", group=group, dropped=rows.dropped, scorer=scorer,
+        wrapped, y, blocks, options, weight=rows.numeric.get("weight"), clusters=clusters, formula=plan.formula,
+        column=response or f"{plan.lower} to {plan.censoring.upper}", group=group, dropped=rows.dropped, scorer=scorer,
     )  # fmt: skip
 
 
@@ -350,16 +358,22 @@ def _labels(plan: Plan, column: Codes, family: Family, response: str) -> tuple[t
     levels = plan.levels or found.levels
     strange = [level for level in found.levels if level not in levels]
     if strange or len(set(levels)) != len(levels):
-        raise UsageError(f"--levels must name every label of {response!r} once; {strange[0] if strange else levels[0]!r} is not so")
+        raise UsageError(
+            f"--levels must name every label of {response!r} once; {strange[0] if strange else levels[0]!r} is not so"
+        )
     if len(levels) < 2:
         raise DataError(f"the response {response!r} has the single label {levels[0]!r}; there is nothing to tell apart")
     if not family.labels and len(levels) != 2:
-        raise DataError(f"{family.name} needs a response of two labels; {response!r} has {len(levels)}; use --dist categorical")
+        raise DataError(
+            f"{family.name} needs a response of two labels; {response!r} has {len(levels)}; use --dist categorical"
+        )
     if family.labels and set(levels) != set(found.levels):
         unused = [level for level in levels if level not in found.levels]
         raise DataError(f"no row has the label {unused[0]!r} of {response!r}; leave it out of --levels")
     if len(levels) > 200:
-        raise DataError(f"the response {response!r} has {len(levels)} labels, more than a regression of labels takes (200)")
+        raise DataError(
+            f"the response {response!r} has {len(levels)} labels, more than a regression of labels takes (200)"
+        )
     return tuple(levels), found.among(levels).astype(float)
 
 
@@ -385,32 +399,12 @@ def _base(plan: Plan, rows: _Rows, family: Family, main: tuple[int, ...]) -> Arr
         link = family.parameters[main[0]].link
         if not isinstance(link, Log):
             raise UsageError(
-                f"--exposure multiplies a parameter with a log link; {family.parameters[main[0]].name} has the link {link.name}"
+                f"--exposure multiplies a parameter with a log link; {family.parameters[main[0]].name} has the link "
+                f"{link.name}"
             )
         logs = np.log(rows.numeric["exposure"])
         total = logs if total is None else total + logs
     return total
-
-
-def _wrapped(plan: Plan, family: Family, y: Array, rows: _Rows) -> tuple[Family, Array]:
-    """The family for censored and truncated rows, and its rows."""
-    parts: list[Array] = [y]
-    others = [rows.numeric[name] for name in root(family).columns[1:]]
-    if plan.event is not None or plan.lower is not None:
-        family = Censored(family)
-        if plan.event is not None:
-            parts = [y, np.where(rows.numeric["event"] == 1, y, np.inf)]
-        else:
-            lower, upper = rows.numeric["lower"], rows.numeric["upper"]
-            parts = [np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper)]
-    parts += others
-    if plan.below is not None or plan.above is not None:
-        family = Truncated(family)
-        parts += [
-            rows.numeric.get("below", np.full(rows.n, -np.inf)),
-            rows.numeric.get("above", np.full(rows.n, np.inf)),
-        ]
-    return family, np.stack(parts) if len(parts) > 1 else parts[0]
 
 
 def model_of(fit: Regression, plan: Plan) -> Model:
@@ -424,8 +418,6 @@ def model_of(fit: Regression, plan: Plan) -> Model:
     response = sides(plan.formula)[0]
     if base.name == "bernoulli":
         levels = plan.levels
-    from mlefit.families.reparameterised import native
-
     with np.errstate(all="ignore"):
         constant = native(fit.family, fit.constant[:, None])[:, 0]
     target = Target(response or fit.column, levels, plan.trials or "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from mlefit.cli import options as o
 from mlefit.cli import regressing as r
 from mlefit.report.document import Document
@@ -40,11 +38,11 @@ def command(
     weight_kind: r.WeightKind = "frequency",
     trials: o.Trials = None,
     levels: r.Levels = None,
-    event: r.Event = None,
-    lower: r.Lower = None,
-    upper: r.Upper = None,
-    truncate_below: r.Below = None,
-    truncate_above: r.Above = None,
+    event: o.Event = None,
+    lower: o.Lower = None,
+    upper: o.Upper = None,
+    truncate_below: o.Below = None,
+    truncate_above: o.Above = None,
     fix: o.Fix = None,
     level: o.Level = 0.95,
     interval: r.Interval = "wald",
@@ -61,13 +59,15 @@ def command(
     format: o.Format = "table",
     quiet: o.Quiet = False,
 ) -> Document:
+    from mlefit.censoring import Censoring
     from mlefit.regressing import Plan, run
 
     o.plugins(plugin)
     data, formula = r.arguments(data, formula)
     plan = Plan(
-        formula, dist, r.formulas(further), r.links(link), o.pairs(fix or (), "--fix"), offset, exposure, weights, trials,
-        event, lower, upper, truncate_below, truncate_above, tuple(o.names(by)), cluster, tuple(o.names(levels)),
+        formula, dist, r.formulas(further), r.links(link), o.pairs(fix or (), "--fix"), offset, exposure, weights,
+        trials, lower, Censoring(event, upper, truncate_below, truncate_above), tuple(o.names(by)), cluster,
+        tuple(o.names(levels)),
     )  # fmt: skip
     fits = run(
         plan,

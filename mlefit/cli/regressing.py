@@ -31,7 +31,9 @@ Formula = Annotated[
 ]
 Further = Annotated[
     list[str] | None,
-    option("--formula", metavar='"NAME ~ x"', panel=MODEL, help='A formula for a further parameter, such as "sigma ~ x".'),
+    option(
+        "--formula", metavar='"NAME ~ x"', panel=MODEL, help='A formula for a further parameter, such as "sigma ~ x".'
+    ),
 ]
 Link = Annotated[
     list[str] | None,
@@ -46,22 +48,8 @@ WeightKind = Annotated[
     str, option("--weight-kind", metavar="frequency|importance", panel=MODEL, show=True, help="What a weight means.")
 ]
 Levels = Annotated[
-    list[str] | None, option("--levels", metavar="A,B,C", panel=RESPONSE, help="Order of the response's labels (ordinal).")
-]
-Event = Annotated[
-    str | None,
-    option("--event", metavar="COLUMN", panel=RESPONSE, help='1 observed, 0 right-censored; such as "status = 2".'),
-]
-Lower = Annotated[
-    str | None, option("--lower", metavar="COLUMN", panel=RESPONSE, help="Lower ends of intervals; empty: open.")
-]
-Upper = Annotated[str | None, option("--upper", metavar="COLUMN", panel=RESPONSE, help="Upper ends; equal: exact.")]
-Below = Annotated[
-    str | None,
-    option("--truncate-below", metavar="N|COLUMN", panel=RESPONSE, help="Smaller values were never seen (delayed entry)."),
-]
-Above = Annotated[
-    str | None, option("--truncate-above", metavar="N|COLUMN", panel=RESPONSE, help="Larger values were never seen.")
+    list[str] | None,
+    option("--levels", metavar="A,B,C", panel=RESPONSE, help="Order of the response's labels (ordinal)."),
 ]
 Interval = Annotated[
     str, option("--interval", metavar="wald|profile|none", panel=ERRORS, show=True, help="Kind of confidence limits.")

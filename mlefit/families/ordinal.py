@@ -30,7 +30,8 @@ def _normal() -> Tails:
 
 LATENT: Final[dict[str, Callable[[], Tails]]] = {
     "logit": lambda: (
-        lambda x: -softplus(-x), lambda x: -softplus(x), lambda x: -softplus(x) - softplus(-x), lambda x: 1 - 2 * expit(x),
+        lambda x: -softplus(-x), lambda x: -softplus(x), lambda x: -softplus(x) - softplus(-x),
+        lambda x: 1 - 2 * expit(x),
     ),
     "probit": _normal,
     "cloglog": lambda: (
@@ -47,7 +48,7 @@ class Ordinal(Family):
 
     name = "ordinal"
     summary = "labels in an order, such as low, medium, high"
-    aliases = ("ordered", "proportional-odds")
+    aliases: tuple[str, ...] = ("ordered", "proportional-odds")
     discrete = True
     labels = True
     link = "logit"
@@ -73,9 +74,10 @@ class Ordinal(Family):
         return lower, upper
 
     def _log_probability(self, lower: Array, upper: Array, tails: Tails) -> Array:
+        """log (F(upper) - F(lower)), from the smaller tail."""
         log_cdf, log_sf = tails[:2]
         with np.errstate(all="ignore"):
-            left = np.where(upper + lower > 0, False, True)
+            left = ~(upper + lower > 0)
             high, low = np.where(left, log_cdf(upper), log_sf(lower)), np.where(left, log_cdf(lower), log_sf(upper))
             value = high + log1mexp(np.minimum(low - high, 0.0))
             return np.where(upper > lower, value, -np.inf)

@@ -231,7 +231,11 @@ def modelled(family: Family, links: Mapping[str, str] | None = None) -> Family:
         if text not in LINKS:
             raise UsageError(f"there is no link called {text!r}; choose one of {', '.join(LINKS)}")
         link, native = LINKS[text], shown.parameters[shown.names.index(name)].link
-        suited = {"probability": ("logit", "probit", "cloglog", "log", "identity"), "positive": ("log", "identity", "inverse"), "any": ("identity", "inverse", "log")}
+        suited = {
+            "probability": ("logit", "probit", "cloglog", "log", "identity"),
+            "positive": ("log", "identity", "inverse"),
+            "any": ("identity", "inverse", "log"),
+        }
         kind = "probability" if native.upper == 1 else "positive" if native.lower == 0 else "any"
         if text not in suited[kind]:
             raise UsageError(f"--link {name}={text} does not suit {name}; choose one of {', '.join(suited[kind])}")

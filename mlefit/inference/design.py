@@ -158,24 +158,29 @@ def _dependent(
     k = len(order)
     solution = np.zeros(k, np.longdouble)
     for a in range(k - 1, -1, -1):
-        solution[a] = (upper[a, j] - sum(upper[a, order[b]] * solution[b] for b in range(a + 1, k))) / upper[a, order[a]]
-    found: list[tuple[float, str]] = []
+        solution[a] = (upper[a, j] - sum(upper[a, order[b]] * solution[b] for b in range(a + 1, k))) / upper[
+            a, order[a]
+        ]
+    # 0 = constant + the sum of factor times column, over j and those that it is made of.
+    factors = {j: -1.0}
     constant = centre[j]
     for a, place in enumerate(order):
         factor = float(solution[a] * spread[j] / spread[place])
-        if place == intercept:
-            constant += factor
-            continue
-        constant -= factor * centre[place]
-        if abs(solution[a]) > 1e-8:
-            found.append((factor, names[place]))
+        constant += factor if place == intercept else -factor * centre[place]
+        if place != intercept and abs(solution[a]) > 1e-8:
+            factors[place] = factor
+    size = abs(centre[j]) + spread[j]
+    j = max(factors)
+    pivot = -factors.pop(j)
+    constant, size = constant / pivot, size / abs(pivot)
+    found = [(factors[place] / pivot, names[place]) for place in sorted(factors)]
     text = ""
-    if intercept is not None and abs(constant) > 1e-8 * (abs(centre[j]) + spread[j]):
+    if intercept is not None and abs(constant) > 1e-8 * size:
         text = f"{constant:.6g}"
     for factor, name in found:
-        size = "" if abs(abs(factor) - 1) < 1e-9 else f"{abs(factor):.6g} "
+        times = "" if abs(abs(factor) - 1) < 1e-9 else f"{abs(factor):.6g} "
         sign = " - " if factor < 0 else " + "
-        text += (sign if text else sign.strip().replace("+", "")) + size + name
+        text += (sign if text else sign.strip().replace("+", "")) + times + name
     listed = [name for _, name in found]
     others = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed) or "the intercept"
     return DataError(

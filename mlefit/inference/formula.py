@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -39,7 +40,8 @@ _NODES: Final = (
 )  # fmt: skip
 LONGEST: Final = 10_000
 HIGHEST: Final = 20  # power
-WIDEST: Final = 5000  # columns
+WIDEST: Final = 2000  # columns
+CELLS: Final = 400_000_000  # numbers in a design matrix
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def sides(text: str) -> tuple[str, str]:
     if len(text) > LONGEST:
         raise UsageError(f"a formula of {len(text)} characters is more than mlefit reads ({LONGEST})")
     if len(parts) != 2:
-        raise UsageError(f"a formula is written like \"y ~ x1 + x2\", with one tilde; {text!r} is not")
+        raise UsageError(f'a formula is written like "y ~ x1 + x2", with one tilde; {text!r} is not')
     return parts[0].strip(), parts[1].strip() or "1"
 
 
@@ -186,15 +188,36 @@ def learn(terms: Terms, columns: Columns, n: int) -> tuple[Array, Encoded]:
     Raises:
         DataError: a transform that the values do not allow (the logarithm of a negative number).
     """
+    _affordable(terms, columns, n)
     matrix, names, state, categories = _build(terms, columns, n, None, None)
     levels = {name: c.levels for name in terms.names if isinstance(c := columns[name], Codes)}
     if not np.isfinite(matrix).all():
         row, column = map(int, np.argwhere(~np.isfinite(matrix))[0])
         raise DataError(
-            f"the term {names[column]!r} is not a finite number in row {row + 1} of the rows used; filter such rows out "
-            "with --where"
+            f"the term {names[column]!r} is not a finite number in row {row + 1} of the rows used; filter such rows "
+            "out with --where"
         )
     return matrix, Encoded(terms, names, levels, state, categories)
+
+
+def _affordable(terms: Terms, columns: Columns, n: int) -> None:
+    """Refuse what would fill the memory before it is made: factors of thousands of levels and their products."""
+    from formulaic import Formula
+
+    width = 0
+    for term in Formula(terms.text):
+        product = 1
+        for factor in term.factors:
+            for name in terms.names:
+                column = columns[name]
+                if isinstance(column, Codes) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor.expr):
+                    product *= max(1, len(column.levels))
+        width += product
+        if width > WIDEST or width * n > CELLS:
+            raise DataError(
+                f"the formula {terms.text!r} makes about {width} columns of {n} rows (see {str(term)!r}), more than can "
+                f"be fitted; a factor should have few levels"
+            )
 
 
 def _build(
@@ -225,8 +248,6 @@ def _build(
         raise DataError(f"the formula {terms.text!r} cannot be computed from the data: {said}") from error
     made = found.model_spec
     matrix = np.asarray(found, dtype=float).reshape(n, -1)
-    if matrix.shape[1] > WIDEST:
-        raise DataError(f"the formula {terms.text!r} makes {matrix.shape[1]} columns, more than {WIDEST}")
     found_categories = {
         name: tuple(s["categories"]) for name, (_, s) in made.encoder_state.items() if "categories" in s
     }
@@ -274,9 +295,7 @@ def _checked(piece: str, available: tuple[str, ...], text: str) -> Iterator[tupl
     yield from _walk(tree.body, False, piece, available, text)
 
 
-def _walk(
-    node: ast.AST, inside: bool, piece: str, available: tuple[str, ...], text: str
-) -> Iterator[tuple[str, bool]]:
+def _walk(node: ast.AST, inside: bool, piece: str, available: tuple[str, ...], text: str) -> Iterator[tuple[str, bool]]:
     if isinstance(node, ast.Name):
         yield _known(node.id, available, text), inside
         return
@@ -339,6 +358,10 @@ def _function(node: ast.AST, text: str) -> str:
         name = f"{node.value.id}.{node.attr}"
     else:
         name = "this"
+    if name == "offset":
+        raise UsageError(
+            f"write an offset as --offset COLUMN (any SQL expression will do), not in the formula {text!r}"
+        )
     near = difflib.get_close_matches(name, (*TRANSFORMS, *NUMPY), 1)
     hint = f"did you mean {near[0]}()?" if near else f"there are {', '.join(sorted({*TRANSFORMS, *NUMPY}))}"
     raise UsageError(f"a formula may not call {name}(), as in {text!r}; {hint}")

@@ -17,7 +17,6 @@ from mlefit.engines.serial import Serial
 from mlefit.errors import DataError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
-from mlefit.families.reparameterised import root
 from mlefit.inference import deviance as deviances
 from mlefit.inference.certificate import FLAT, GRADIENT, Certificate
 from mlefit.inference.design import Design, design
@@ -477,8 +476,8 @@ def _solve(problem: _Problem) -> tuple[Solution, Solution]:
     solution = newton(problem.objective, start[None], step=problem.step)
     if not np.isfinite(solution.sums.value[0]):
         raise DataError(
-            f"the likelihood of {family.name} is not finite at any start: the link or the offset puts some rows outside "
-            "what the family allows; try another --link"
+            f"the likelihood of {family.name} is not finite at any start: the link or the offset puts some rows "
+            "outside what the family allows; try another --link"
         )
     return solution, first or solution
 
@@ -500,7 +499,9 @@ def _constants(problem: _Problem, theta: Array) -> Array:
 def _lifted(problem: _Problem, eta: Array) -> Array:
     """Coefficients whose scores come nearest to constants (k,)."""
     parts = []
-    for block, matrix, score in zip(problem.blocks, problem.designs, np.nan_to_num(eta, posinf=20.0, neginf=-20.0), strict=True):
+    for block, matrix, score in zip(
+        problem.blocks, problem.designs, np.nan_to_num(eta, posinf=20.0, neginf=-20.0), strict=True
+    ):
         z = matrix.z
         if not z.shape[1]:
             parts.append(np.zeros(0))
@@ -542,7 +543,7 @@ def _refined(
             eta = eta + problem.sample.base
         try:
             with np.errstate(all="ignore"):
-                gradient = problem.family.gradient(y, eta)
+                gradient = problem.family.gradient(y, eta)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             return beta, covariance
         if gradient.dtype != np.longdouble or not np.isfinite(gradient).all():
@@ -602,8 +603,8 @@ def _judge(problem: _Problem, solution: Solution, total: float) -> _Verdict:
         spike = bool(height > 25)
     if spike:
         problem_text = (
-            f"the likelihood of {family.name} is unbounded: the predictors fit every row exactly, so its spread runs to 0; "
-            "no maximum-likelihood estimate exists"
+            f"the likelihood of {family.name} is unbounded: the predictors fit every row exactly, so its spread runs to "
+            "0; no maximum-likelihood estimate exists"
         )
         return _Verdict(Certificate(number(decrement), False, None, (), problem_text), (problem_text,), lost, direction)
     said: list[str] = []
@@ -700,13 +701,16 @@ def _said(problem: _Problem, runaway: _Runaway, solution: Solution) -> tuple[str
         if np.isinf(end):
             advice = f"; fit {limit} instead" if limit else ""
             return (
-                f"{parameter.name} runs off to infinity{what}: the likelihood has no maximum in {parameter.name}{advice}",
+                f"{parameter.name} runs off to infinity{what}: the likelihood has no maximum in {parameter.name}"
+                f"{advice}",
                 True, [parameter.name],
             )  # fmt: skip
         return (
             f"{parameter.name} = {end:g} lies on the boundary{what}: no standard error exists", False, [parameter.name]
         )  # fmt: skip
-    columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")] or [terms[j][1] or names[j] for j in moved]
+    columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")] or [
+        terms[j][1] or names[j] for j in moved
+    ]
     columns = list(dict.fromkeys(columns))
     shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
     separated = int((np.abs(runaway.shift).max(axis=0) > 1e-3 * FAR).sum())
@@ -787,7 +791,12 @@ def _limits(
     if options.interval == "profile":
         low, high = _profiled(problem, options, solution, lost)
     else:
-        slope = np.array([1.0 if link is None else float(link.derivative(np.asarray(s))) for link, s in zip(links, scores, strict=True)])
+        slope = np.array(
+            [
+                1.0 if link is None else float(link.derivative(np.asarray(s)))
+                for link, s in zip(links, scores, strict=True)
+            ]
+        )
         with np.errstate(all="ignore"):
             width = normal_quantile(options.level) * std / np.abs(slope)
         low, high = scores - width, scores + width
@@ -802,9 +811,7 @@ def _limits(
     return low, high
 
 
-def _profiled(
-    problem: _Problem, options: Options, solution: Solution, lost: NDArray[np.bool_]
-) -> tuple[Array, Array]:
+def _profiled(problem: _Problem, options: Options, solution: Solution, lost: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Profile limits of every coefficient: each in turn a coordinate of its own, the others turned away from it."""
     back = np.asarray(problem.back, dtype=float)
     size = back.shape[0]
@@ -825,7 +832,7 @@ def _profiled(
         if not problem.blocks[problem.slices.index(part)].plain:
             step[part] = np.inf
         below, above = profile(
-            _Turned(problem.objective, turn), start, solution.sums.value, part.start,  # type: ignore[arg-type]
+            _Turned(problem.objective, turn), start, solution.sums.value, part.start,
             level=options.level, which=zero, step=step,
         )  # fmt: skip
         ends = sorted((float(below[0]) * sign * length, float(above[0]) * sign * length))
@@ -845,8 +852,3 @@ def _names(problem: _Problem) -> tuple[tuple[str, ...], tuple[tuple[str, str], .
 
 def _by_block(problem: _Problem, beta: NDArray[np.longdouble]) -> list[Array]:
     return [np.asarray(beta[part], dtype=float) for part in problem.slices]
-
-
-def native_root(family: Family) -> Family:
-    """The family at the root of what was modelled, whose scores a saved model gives."""
-    return root(family)

@@ -87,7 +87,9 @@ class LinearScorer:
                 missing |= gone
                 unseen |= strange
             x = built[id(encoded)]
-            chosen = [i for i, name in enumerate(encoded.columns) if name != "Intercept"] if self.dropped(j) else slice(None)
+            chosen = (
+                [i for i, name in enumerate(encoded.columns) if name != "Intercept"] if self.dropped(j) else slice(None)
+            )
             zeta[j] = x[:, chosen] @ beta
         for name in (self.offset, self.exposure):
             if name:

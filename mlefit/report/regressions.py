@@ -72,7 +72,8 @@ def _links(fit: Regression) -> Text:
     errors = {
         "information": "observed information",
         "robust": "robust sandwich",
-        "cluster": f"sandwich over {fit.errors.get('clusters')} clusters, times {significant(fit.errors.get('factor'), 4)}",
+        "cluster": f"sandwich over {fit.errors.get('clusters')} clusters, times "
+        f"{significant(fit.errors.get('factor'), 4)}",
     }[fit.errors["kind"]]
     return Text(f"{'linear in ' + shown + '; ' if shown else ''}standard errors from the {errors}", style="dim")
 

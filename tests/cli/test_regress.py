@@ -38,7 +38,9 @@ def test_csv_is_tidy(mlefit, table):
 def test_groups_are_fits_of_their_rows(mlefit, table):
     path = table(*LINES)
     both = json.loads(mlefit("regress", path, "y ~ x", "--dist", "poisson", "--by", "g", "--format", "json").out)
-    alone = json.loads(mlefit("regress", path, "y ~ x", "--dist", "poisson", "--where", "g = 'b'", "--format", "json").out)
+    alone = json.loads(
+        mlefit("regress", path, "y ~ x", "--dist", "poisson", "--where", "g = 'b'", "--format", "json").out
+    )
     assert both[1]["parameters"] == alone["parameters"]
     assert both[1]["group"] == {"g": "b"}
 
@@ -46,14 +48,18 @@ def test_groups_are_fits_of_their_rows(mlefit, table):
 def test_a_weight_of_two_is_the_row_twice(mlefit, table):
     weighted = mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--weights", "w", "--format", "json")
     twice = [line for line in LINES[1:] for _ in range(int(line.rsplit(",", 1)[1]))]
-    repeated = mlefit("regress", table(LINES[0], *twice, name="t.csv"), "y ~ x", "--dist", "poisson", "--format", "json")
+    repeated = mlefit(
+        "regress", table(LINES[0], *twice, name="t.csv"), "y ~ x", "--dist", "poisson", "--format", "json"
+    )
     for name, row in parameters(weighted).items():
         assert row["estimate"] == pytest.approx(parameters(repeated)[name]["estimate"], rel=1e-9)
         assert row["std_error"] == pytest.approx(parameters(repeated)[name]["std_error"], rel=1e-9)
 
 
 def test_exponentiate_adds_ratios(mlefit, table):
-    found = parameters(mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--exponentiate", "--format", "json"))
+    found = parameters(
+        mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--exponentiate", "--format", "json")
+    )
     assert found["mu[x]"]["ratio"] == pytest.approx(np.exp(found["mu[x]"]["estimate"]))
     assert found["mu[x]"]["ratio_lower"] < found["mu[x]"]["ratio"] < found["mu[x]"]["ratio_upper"]
 
@@ -141,8 +147,9 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("y ~ x", "--dist", "uniform"), "an endpoint or a kink", 2),
         (("y ~ x", "--dist", "poisson", "--exposure", "y"), "'0' in column 'y' .* no exposure", 1),
         (("y ~ x", "--exposure", "n"), "--exposure multiplies", 2),
-        (("y ~ x", "--event", "n"), "neither 1 .* nor 0 .* recode", 1),
+        (("y ~ x", "--event", "n"), "1 means observed, 0 right-censored: write the condition", 1),
         (("y ~ x", "--lower", "x", "--upper", "n"), "are the response", 2),
+        (("~ x", "--lower", "y", "--upper", "w"), "lower end .* above the upper", 1),
         (("~ x", "--lower", "x"), "need both", 2),
         (("y ~ x", "--interval", "wild"), "did you mean", 2),
         (("y ~ x", "--dist", "bernoulli"), "outside the support of bernoulli", 1),
@@ -170,7 +177,9 @@ def test_refusals(mlefit, table, arguments, sentence, status):
 def test_separation_is_named(mlefit, table, rows, sentence, link):
     import re
 
-    ran = mlefit("regress", table("y,x", *rows), "y ~ x", "--dist", "bernoulli", "--link", f"p={link}", "--format", "json")
+    ran = mlefit(
+        "regress", table("y,x", *rows), "y ~ x", "--dist", "bernoulli", "--link", f"p={link}", "--format", "json"
+    )
     record = json.loads(ran.out)
     assert ran.status == 3
     assert re.search(sentence, " ".join(record["warnings"])), record["warnings"]
@@ -185,7 +194,8 @@ def test_a_level_without_events_is_named(mlefit, table):
 
 
 @pytest.mark.parametrize(
-    "formula", ["y ~ x + C(g)", "y ~ bs(x, df=4) + g", "y ~ poly(x, 2):g", "y ~ center(x) + scale(n) + np.sqrt(x)", "y ~ 1"]
+    "formula",
+    ["y ~ x + C(g)", "y ~ bs(x, df=4) + g", "y ~ poly(x, 2):g", "y ~ center(x) + scale(n) + np.sqrt(x)", "y ~ 1"],
 )
 def test_a_saved_model_scores_the_rows_it_was_fitted_to(mlefit, table, tmp_path, formula):
     path, model = table(*LINES), tmp_path / "m.mle"

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import mlefit
-from mlefit.inference.regression import Options
+from mlefit.families import registry
+from mlefit.families.censored import Censored
+from mlefit.families.reparameterised import modelled
+from mlefit.inference.regression import Options, score_names
 
 HERE = Path(__file__).parent.parent / "reference"
 DATA = HERE / "regressions" / "data"
@@ -91,7 +94,9 @@ def test_negative_binomial_as_in_r(model, terms, value):
 @each("multinomial")
 def test_multinomial_as_in_r(model, terms, value):
     path, middle, formula = parts(model)
-    fit = mlefit.regress(path, formula, "categorical", **({"weight": middle.split()[-1]} if "weighted" in middle else {}))
+    fit = mlefit.regress(
+        path, formula, "categorical", **({"weight": middle.split()[-1]} if "weighted" in middle else {})
+    )
     renamed = {}
     for term, numbers in terms.items():
         column, _, level = term.rpartition("[")
@@ -126,7 +131,16 @@ def test_survival_as_in_r(model, terms, value):
 
 # -- NIST's certified regressions ------------------------------------------------------------------------------------
 
-POWERS = {"norris": 1, "pontius": 2, "filip": 10, "wampler1": 5, "wampler2": 5, "wampler3": 5, "wampler4": 5, "wampler5": 5}
+POWERS = {
+    "norris": 1,
+    "pontius": 2,
+    "filip": 10,
+    "wampler1": 5,
+    "wampler2": 5,
+    "wampler3": 5,
+    "wampler4": 5,
+    "wampler5": 5,
+}
 
 
 def certified(name):
@@ -145,9 +159,15 @@ def nist_formula(name):
 @pytest.mark.parametrize(
     ("name", "digits"),
     [
-        ("norris", 12), ("pontius", 12), ("longley", 12), ("wampler3", 10), ("wampler4", 10), ("wampler5", 9), ("filip", 7),
+        ("norris", 12),
+        ("pontius", 12),
+        ("longley", 12),
+        ("wampler3", 12),
+        ("wampler4", 10),
+        ("wampler5", 9),
+        ("filip", 7),
     ],
-)  # fmt: skip
+)
 def test_certified_digits(name, digits):
     coefficients, residual = certified(name)
     fit = mlefit.regress(HERE / "nist" / f"{name}.csv", nist_formula(name))
@@ -169,3 +189,232 @@ def test_an_exact_fit_is_right_and_said(name):
     np.testing.assert_allclose(fit.coefficients[:6], [b for b, _ in coefficients], rtol=1e-9)
     assert not fit.converged
     assert "every row exactly" in fit.warnings[0]
+
+
+# -- every family and link against its own definition ------------------------------------------------------------------
+
+N = 120
+
+
+def simulated(name, seed=3):
+    """Columns with a response that the family could have given, its mean rising with x."""
+    rng = np.random.default_rng(seed)
+    x, g = rng.normal(size=N), np.array(list("abc"))[rng.integers(0, 3, N)]
+    eta = 0.4 + 0.5 * x + 0.3 * (g == "b")
+    family = registry.get(name)
+    support = family.support
+    trials = rng.integers(3, 12, N)
+    if family.labels:
+        codes = np.digitize(eta + rng.logistic(size=N), [-0.5, 0.8])
+        y = np.array(["low", "mid", "top"])[codes]
+    elif family.columns[1:]:
+        y = rng.binomial(trials, 1 / (1 + np.exp(-eta - 0.7 * rng.normal(size=N))))
+    elif family.discrete and support.upper == 1:
+        y = (rng.random(N) < 1 / (1 + np.exp(-eta))).astype(float)
+    elif family.discrete:
+        y = rng.negative_binomial(2, 2 / (2 + np.exp(eta))).astype(float)
+    elif support.upper == 1:
+        y = rng.beta(3 / (1 + np.exp(-eta)), 3 / (1 + np.exp(eta)))
+    elif support.lower == 0:
+        y = np.exp(eta) * rng.gamma(2.0, 0.5, N)
+    else:
+        y = eta + rng.gumbel(size=N) * 0.7
+    event = (rng.random(N) < 0.7).astype(int)
+    return {"y": y, "x": x, "g": g, "trials": trials, "w": rng.integers(1, 4, N), "d": event}
+
+
+def direct(fit, data, family, roles):
+    """The NLL of a regression at given values, from the family's own `nll` and nothing else of the regression."""
+    scored = family
+    if "event" in roles:
+        scored = Censored(family)
+    blocks = [(block, [n for n, (p, _) in enumerate(fit.terms) if p == block]) for block in score_names(family)]
+    columns = {"Intercept": np.ones(N), "x": data["x"], "C(g)[T.b]": data["g"] == "b", "C(g)[T.c]": data["g"] == "c"}
+    y = data["y"]
+    if family.labels:
+        y = np.searchsorted(np.array(["low", "mid", "top"]), y).astype(float)
+    rows = [y]
+    if "event" in roles:
+        rows = [y, np.where(data["d"] == 1, y, np.inf)]
+    if "trials" in roles:
+        rows.append(data["trials"])
+    y = np.stack(rows).astype(float) if len(rows) > 1 else y
+    weight = data["w"] if "weight" in roles else np.ones(N)
+
+    def nll(theta):
+        eta = np.zeros((family.size, N))
+        for j, (_, places) in enumerate(blocks):
+            for i in places:
+                column = fit.terms[i][1]
+                eta[j] += theta[i] * (columns[column] if column else 1.0)
+        with np.errstate(all="ignore"):
+            return float((scored.nll(y, eta) * weight).sum())
+
+    return nll
+
+
+CASES = [
+    ("normal", {}, {}),
+    ("normal", {}, {"event": "d"}),
+    ("normal", {}, {"weight": "w"}),
+    ("logistic", {}, {}),
+    ("student-t", {}, {}),
+    ("gumbel", {}, {}),
+    ("skew-normal", {}, {}),
+    ("gamma", {}, {}),
+    ("gamma", {}, {"event": "d"}),
+    ("gamma", {"mean": "identity"}, {}),
+    ("gamma", {"mean": "inverse"}, {}),
+    ("inverse-gaussian", {}, {}),
+    ("weibull", {}, {"event": "d", "weight": "w"}),
+    ("lognormal", {}, {"event": "d"}),
+    ("loglogistic", {}, {}),
+    ("exponential", {}, {"event": "d"}),
+    ("gompertz", {}, {"event": "d"}),
+    ("inverse-gamma", {}, {}),
+    ("beta", {}, {}),
+    ("beta", {"mean": "probit"}, {}),
+    ("beta", {"mean": "cloglog"}, {"weight": "w"}),
+    ("kumaraswamy", {}, {}),
+    ("poisson", {}, {}),
+    ("geometric", {}, {}),
+    ("negative-binomial", {}, {"weight": "w"}),
+    ("zero-inflated-poisson", {}, {}),
+    ("hurdle:poisson", {}, {}),
+    ("bernoulli", {"p": "probit"}, {"weight": "w"}),
+    ("bernoulli", {"p": "cloglog"}, {}),
+    ("binomial", {}, {"trials": "trials"}),
+    ("binomial", {"p": "probit"}, {"trials": "trials"}),
+    ("beta-binomial", {}, {"trials": "trials"}),
+    ("categorical", {}, {}),
+    ("ordinal", {}, {}),
+    ("ordinal-probit", {}, {"weight": "w"}),
+    ("ordinal-cloglog", {}, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "links", "roles"), CASES, ids=[f"{n}-{links}-{r}" for n, links, r in CASES])
+@pytest.mark.parametrize("every", [False, True], ids=["mean", "all parameters"])
+def test_nothing_near_is_likelier(name, links, roles, every):
+    """The value is the sum of the family's own NLL, its gradient vanishes, and errors are the inverse curvature."""
+    data = simulated(name)
+    base = registry.get(name)
+    if base.labels:
+        base = base.bind(("low", "mid", "top"))
+    family = modelled(base, links)
+    others = [p for p in score_names(family) if p not in ("p", "mu", "mean", "location") and not base.labels]
+    formulas = dict.fromkeys(others[:1], "x") if every and len(others) and base.name != "skew-normal" else {}
+    if every and not formulas:
+        pytest.skip("no further parameter")
+    fit = mlefit.regress(data, "y ~ x + C(g)", name, links=links, formulas=formulas, **roles)
+    assert fit.converged, fit.warnings
+    nll = direct(fit, data, family, roles)
+    theta = np.array(
+        [
+            v if column or base.labels else float(family.parameters[family.names.index(p)].link.forward(np.asarray(v)))
+            for v, (p, column) in zip(fit.coefficients, fit.terms, strict=True)
+        ]
+    )
+    assert nll(theta) == pytest.approx(fit.nll, rel=1e-10)
+    scale = np.sqrt(np.diag(fit.covariance))
+    for j, (p, column) in enumerate(fit.terms):
+        if not column and not base.labels:
+            scale[j] /= abs(float(family.parameters[family.names.index(p)].link.derivative(np.asarray(theta[j]))))
+    steps = 0.02 * np.diag(scale)
+    up, down = np.array([nll(theta + s) for s in steps]), np.array([nll(theta - s) for s in steps])
+    assert (up > fit.nll).all()
+    assert (down > fit.nll).all()
+    half = np.array([nll(theta + s / 2) - nll(theta - s / 2) for s in steps])
+    np.testing.assert_allclose(8 * half - (up - down), 0, atol=1e-6)
+    curve = np.array(
+        [
+            [nll(theta + a + b) - nll(theta + a - b) - nll(theta - a + b) + nll(theta - a - b) for b in steps]
+            for a in steps
+        ]
+    ) / (4 * 0.02**2)
+    errors = np.sqrt(np.diag(np.linalg.inv(curve))) * scale
+    np.testing.assert_allclose(errors, scale, rtol=5e-3)
+
+
+@pytest.mark.parametrize("name", ["poisson", "normal", "gamma"])
+def test_robust_and_clustered_errors_are_the_sandwich(name):
+    data = simulated(name)
+    plain = mlefit.regress(data, "y ~ x", name)
+    robust = mlefit.regress(data, "y ~ x", name, options=Options(errors="robust"))
+    by_group = mlefit.regress(data, "y ~ x", name, cluster="g")
+    family = modelled(registry.get(name))
+    x = np.column_stack([np.ones(N), data["x"]])
+    eta = [x @ plain.coefficients[:2], *(np.full(N, np.log(v)) for v in plain.coefficients[2:])]
+    gradient = family.gradient(data["y"], np.stack(eta))
+    rows = np.column_stack([gradient[0][:, None] * x, *(g[:, None] for g in gradient[1:])])
+    slope = np.concatenate([np.ones(2), plain.coefficients[2:]])  # plain parameters from the log scale
+    bread = plain.covariance / slope[:, None] / slope
+    for fit, sums, factor in (
+        (robust, rows, 1.0),
+        (by_group, np.stack([rows[data["g"] == g].sum(axis=0) for g in "abc"]), 3 / 2),
+    ):
+        expected = bread @ (factor * sums.T @ sums) @ bread * slope[:, None] * slope
+        np.testing.assert_allclose(fit.covariance, expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
+    assert by_group.errors == {"kind": "cluster", "clusters": 3, "factor": 1.5}
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "gamma", "weibull"])
+def test_profile_limits_are_where_the_likelihood_has_dropped(name):
+    data = simulated(name)
+    fit = mlefit.regress(data, "y ~ x + C(g)", name, options=Options(interval="profile", level=0.9))
+    j = [column for _, column in fit.terms].index("x")
+    for limit in (fit.lower[j], fit.upper[j]):
+        held = mlefit.regress({**data, "known": limit * data["x"]}, "y ~ C(g)", name, offset="known")
+        assert 2 * (fit.log_likelihood - held.log_likelihood) == pytest.approx(2.705543454095404, rel=1e-6)
+
+
+def test_the_same_columns_in_other_units_give_the_same_fit():
+    data = simulated("poisson")
+    year = 1950 + np.round(20 * data["x"])
+    near = mlefit.regress({**data, "t": (year - 1950) / 20}, "y ~ t + I(t**2)", "poisson")
+    far = mlefit.regress({**data, "t": year}, "y ~ t + I(t**2)", "poisson")
+    assert far.converged
+    assert far.log_likelihood == pytest.approx(near.log_likelihood, rel=1e-12)
+    assert far.coefficients[2] * 400 == pytest.approx(near.coefficients[2], rel=1e-8)
+    assert far.z[2] == pytest.approx(near.z[2], rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("formula", "sentence"),
+    [
+        ("y ~ x + a + b", r"b is a combination of x and a \(b = 2 \+ x - 3 a\)"),
+        ("y ~ x + C(g) + C(h)", r"C\(h\)\[T.z\] is a combination of C\(g\)\[T.c\]"),
+        ("y ~ x + tiny", r"tiny is a combination of x \(tiny = 1e-12 x\)"),
+    ],
+)
+def test_dependent_columns_are_named(formula, sentence):
+    data = simulated("normal")
+    a = np.round(data["x"] * 8) ** 2
+    data |= {"a": a, "b": 2 + data["x"] - 3 * a, "tiny": 1e-12 * data["x"]}
+    data["h"] = np.where(data["g"] == "c", "z", "y")
+    with pytest.raises(mlefit.DataError, match=sentence):
+        mlefit.regress(data, formula)
+
+
+@pytest.mark.parametrize("n", [3, 5])
+def test_more_columns_than_rows_is_said(n):
+    data = {f"x{i}": np.random.default_rng(i).normal(size=n) for i in range(8)} | {"y": np.arange(n)}
+    with pytest.raises(mlefit.DataError, match=f"the formula has 8 columns and the data {n} rows"):
+        mlefit.regress(data, "y ~ x0 + x1 + x2 + x3 + x4 + x5 + x6")
+
+
+def test_counts_without_overdispersion_say_so():
+    data = {"y": [1, 2, 1, 2, 1, 2, 1, 2], "x": [1, 2, 3, 4, 5, 6, 7, 8]}
+    fit = mlefit.regress(data, "y ~ x", "negative-binomial")
+    assert not fit.converged
+    assert "poisson" in fit.warnings[0]
+    assert fit.coefficients[-1] == np.inf
+
+
+def test_a_regression_on_nothing_is_the_constant_fit():
+    data = simulated("gamma")
+    fit = mlefit.regress(data, "y ~ 1", "gamma")
+    constant = mlefit.fit(data, "gamma", column="y")
+    assert fit.log_likelihood == pytest.approx(constant.log_likelihood, rel=1e-12)
+    assert np.exp(fit.coefficients[0]) == pytest.approx(constant.estimates["shape"] / constant.estimates["rate"])
+    assert fit.null_log_likelihood == pytest.approx(fit.log_likelihood, rel=1e-12)
