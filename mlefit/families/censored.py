@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families import imputed
+from mlefit.families import imputed, interval
 from mlefit.families.base import Derivatives, Family, Rows
-from mlefit.families.interval import by_rows, log_probability, log_probability_derivatives, with_columns
+from mlefit.families.interval import with_columns
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
 
@@ -60,28 +60,37 @@ class Censored(Wrapped):
     def nll(self, y: Array, eta: Array) -> Array:
         exact, left, right = self.ends(y)
 
-        def value(rows: NDArray[np.intp] | slice, eta: Array) -> tuple[Array]:
+        def value(rows: interval.Rows, eta: Array) -> tuple[Array]:
             return (self.base.nll(with_columns(y[0, rows], y[2:, rows]), eta),)
 
-        def probability(rows: NDArray[np.intp] | slice, eta: Array) -> tuple[Array]:
-            return (-log_probability(self.base, left[rows], right[rows], y[2:, rows], eta),)
-
-        return by_rows((exact, ~exact), eta, (value, probability), 1)[0]
+        functions = interval.values(self.base, left, right, y[2:])
+        return self._by_kind(exact, left, right, eta, (value, *map(interval.negated, functions)), 1)[0]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         exact, left, right = self.ends(y)
 
-        def value(rows: NDArray[np.intp] | slice, eta: Array) -> Derivatives:
+        def value(rows: interval.Rows, eta: Array) -> Derivatives:
             return self.base.derivatives(with_columns(y[0, rows], y[2:, rows]), eta)
 
-        def probability(rows: NDArray[np.intp] | slice, eta: Array) -> Derivatives:
-            nll, gradient, hessian = log_probability_derivatives(
-                self.base, left[rows], right[rows], y[2:, rows], eta
-            )
-            return -nll, -gradient, -hessian
+        functions = interval.derivatives(self.base, left, right, y[2:])
+        found = self._by_kind(exact, left, right, eta, (value, *map(interval.negated, functions)), 3)
+        return found[0], found[1], found[2]
 
-        nll, gradient, hessian = by_rows((exact, ~exact), eta, (value, probability), 3)
-        return nll, gradient, hessian
+    def _by_kind(
+        self,
+        exact: NDArray[np.bool_],
+        left: Array,
+        right: Array,
+        eta: Array,
+        functions: tuple[interval.Function, ...],
+        parts: int,
+    ) -> tuple[Array, ...]:
+        """Exact rows, and each kind of interval, by its own function."""
+        if exact.all():
+            masks: tuple[NDArray[np.bool_], ...] = (exact,)
+        else:
+            masks = (exact, *(kind & ~exact for kind in interval.kinds(left, right)))
+        return interval.by_rows(masks, eta, functions[: len(masks)], parts)
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Exact values in the support, ends in order, and some of the support between them."""

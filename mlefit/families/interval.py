@@ -22,6 +22,7 @@ from mlefit.families.tails import log1mexp
 BLOCK: Final = 4096
 
 Rows = NDArray[np.intp] | slice
+Function = Callable[[Rows, Array], tuple[Array, ...]]
 
 
 def log_probability(family: Family, left: Array, right: Array, others: Array, eta: Array) -> Array:
@@ -29,18 +30,33 @@ def log_probability(family: Family, left: Array, right: Array, others: Array, et
 
     `left` and `right` are (n,), infinite for none; `others` (d, n) are the columns of the family after its first.
     """
+    return by_rows(kinds(left, right), eta, values(family, left, right, others), 1)[0]
+
+
+def log_probability_derivatives(family: Family, left: Array, right: Array, others: Array, eta: Array) -> Derivatives:
+    """The same with its gradient (k, ..., n) and Hessian (k, k, ..., n)."""
+    value, gradient, hessian = by_rows(kinds(left, right), eta, derivatives(family, left, right, others), 3)
+    return value, gradient, hessian
+
+
+def kinds(left: Array, right: Array) -> tuple[NDArray[np.bool_], ...]:
+    """Which rows are open above, open below, and closed, each (n,); rows open on both sides are of no kind."""
+    from_left, to_right = left > -np.inf, right < np.inf
+    return from_left & ~to_right, ~from_left & to_right, from_left & to_right
+
+
+def values(family: Family, left: Array, right: Array, others: Array) -> tuple[Function, ...]:
+    """log P(left < Y <= right) for the rows of each of `kinds`."""
 
     def between(rows: Rows, eta: Array) -> tuple[Array]:
         low, high = _ends(left, right, others, rows)
         return (_difference(family, low, high, eta),)
 
-    above = _one_tail(family.log_sf, left, others)
-    below = _one_tail(family.log_cdf, right, others)
-    return _by_kind(left, right, eta, (above, below, between), 1)[0]
+    return _one_tail(family.log_sf, left, others), _one_tail(family.log_cdf, right, others), between
 
 
-def log_probability_derivatives(family: Family, left: Array, right: Array, others: Array, eta: Array) -> Derivatives:
-    """The same with its gradient (k, ..., n) and Hessian (k, k, ..., n)."""
+def derivatives(family: Family, left: Array, right: Array, others: Array) -> tuple[Function, ...]:
+    """The same with gradient and Hessian."""
 
     def between(rows: Rows, eta: Array) -> Derivatives:
         low, high = _ends(left, right, others, rows)
@@ -55,9 +71,12 @@ def log_probability_derivatives(family: Family, left: Array, right: Array, other
         return value, gradient, hessian
 
     above = _one_tail(family.log_sf_derivatives, left, others)
-    below = _one_tail(family.log_cdf_derivatives, right, others)
-    value, gradient, hessian = _by_kind(left, right, eta, (above, below, between), 3)
-    return value, gradient, hessian
+    return above, _one_tail(family.log_cdf_derivatives, right, others), between
+
+
+def negated(function: Function) -> Function:
+    """The function with its signs turned."""
+    return lambda rows, eta: tuple(-part for part in function(rows, eta))
 
 
 def _join(large: Derivatives, small: Derivatives) -> Derivatives:
@@ -102,7 +121,7 @@ def with_columns(y: Array, others: Array) -> Array:
 
 def _one_tail(
     function: Callable[[Array, Array], Any], ends: Array, others: Array
-) -> Callable[[Rows, Array], tuple[Array, ...]]:
+) -> Function:
     def tail(rows: Rows, eta: Array) -> tuple[Array, ...]:
         found = function(with_columns(ends[rows], others[:, rows]), eta)
         return found if isinstance(found, tuple) else (np.asarray(found),)
@@ -110,19 +129,10 @@ def _one_tail(
     return tail
 
 
-def _by_kind(
-    left: Array, right: Array, eta: Array, kinds: tuple[Callable[[Rows, Array], tuple[Array, ...]], ...], parts: int
-) -> tuple[Array, ...]:
-    """Rows open above, open below, and closed, each by its own function; zero for rows open on both sides."""
-    from_left, to_right = left > -np.inf, right < np.inf
-    masks = (from_left & ~to_right, ~from_left & to_right, from_left & to_right)
-    return by_rows(masks, eta, kinds, parts)
-
-
 def by_rows(
     masks: tuple[NDArray[np.bool_], ...],
     eta: Array,
-    functions: tuple[Callable[[Rows, Array], tuple[Array, ...]], ...],
+    functions: tuple[Function, ...],
     parts: int,
 ) -> tuple[Array, ...]:
     """Values, or values, gradients and Hessians, of rows of several kinds.
