@@ -43,8 +43,8 @@ class SkewNormal(Family):
             "shape",
             identity,
             "alpha: above 0 leans right, 0 is normal",
-            limit="half-normal",
-            limit_below="mirrored half-normal",
+            limit="a half-normal from its smallest value up",
+            limit_below="a half-normal from its largest value down",
         ),
     )
     support = real

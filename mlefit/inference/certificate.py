@@ -25,6 +25,9 @@ CERTAINTY: Final = (
     "no event was observed, or the intervals of all rows share a value: the likelihood can be brought as near to 1 as "
     "one likes, so no maximum-likelihood estimate exists"
 )
+UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
+FAR: Final = 12.0  # a score that no ordinary data reach, beyond what their units add to it
+BEYOND: Final = 18.0  # a score at which a family and its limit differ by less than the rounding of the total
 EDGE: Final = 1e-3  # this near to a cliff of the likelihood is over it
 SPIKE: Final = 30.0  # log density times scale of the data: a peak narrower than doubles can resolve
 
@@ -119,7 +122,13 @@ def certify(
             running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
             running |= bounded & ~irregular & (edge == 0) & (diagonal <= 0) & (np.abs(theta) > 25)
             if running.any():
-                edge = np.where(running, np.sign(np.where(step != 0, step, theta)).astype(np.int8), edge)
+                edge = np.where(running, _heading(family, theta, step, scale), edge)
+                regular &= edge == 0
+                inverse, lowest, condition = _invert(hessian, regular)
+            ridge = (solution.decrement > GRADIENT) | (lowest <= FLAT)
+            beyond = ridge[:, None] & (edge == 0) & ~irregular & _beyond(family, theta, scale)
+            if beyond.any():
+                edge = np.where(beyond, np.sign(theta).astype(np.int8), edge)
                 regular &= edge == 0
                 inverse, lowest, condition = _invert(hessian, regular)
     needed = regular | (edge != 0) | irregular
@@ -156,7 +165,9 @@ def certify(
             continue
         edges = _edges(family, edge[i]) if own_scores else _no_edges(family, theta[i])
         if spiked[i]:
-            problem = f"the likelihood of {family.name} is unbounded: {spikes[i]}; no maximum-likelihood estimate exists"
+            problem = (
+                f"the likelihood of {family.name} is unbounded: {spikes[i]}; no maximum-likelihood estimate exists"
+            )
             certificates.append(Certificate(_number(solution.decrement[i]), False, None, (), problem))
             warnings.append((problem,))
             continue
@@ -185,6 +196,31 @@ def certify(
         warnings.append(said)
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
     return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge)
+
+
+def _heading(family: Family, theta: Array, step: Array, scale: Array) -> NDArray[np.int8]:
+    """The end of its range that each score (G, k) runs off to, were it to run off: -1 or 1.
+
+    Newton's step points there, but on a ridge it is mostly rounding error. A score that has come far, or a parameter
+    with one limit only, tells it better.
+    """
+    limits = np.array([bool(p.limit) - bool(p.limit_below) for p in family.parameters], dtype=int)
+    far = np.abs(theta) > FAR + _units(family, scale)
+    side = np.where(limits != 0, limits, np.sign(np.where(step != 0, step, theta)))
+    return np.where(far, np.sign(theta), side).astype(np.int8)
+
+
+def _beyond(family: Family, theta: Array, scale: Array) -> NDArray[np.bool_]:
+    """Which scores (G, k) have come so far towards a limit of the family that it is indistinguishable from it."""
+    above = np.array([bool(p.limit) and np.isfinite(p.link.step) for p in family.parameters], dtype=bool)
+    below = np.array([bool(p.limit_below) and np.isfinite(p.link.step) for p in family.parameters], dtype=bool)
+    return (np.abs(theta) > BEYOND + _units(family, scale)) & np.where(theta > 0, above, below)
+
+
+def _units(family: Family, scale: Array) -> Array:
+    """What the units of the data can add to a score, (G, k): nothing to a shape."""
+    moved = np.array([p.name in UNITS for p in family.parameters], dtype=bool)
+    return np.where(moved, np.abs(np.log(np.where((scale > 0) & np.isfinite(scale), scale, 1.0)))[:, None], 0.0)
 
 
 Edge = tuple[str, float, str]  # parameter, the value at that end of its domain, what the family becomes there
@@ -247,8 +283,9 @@ def _explain(
     for name, value, limit in edges:
         what = f", where {family.name} becomes {limit}" if limit else ""
         if np.isinf(value):
-            sentence = f"{name} runs off to infinity{what}: the likelihood has no maximum in {name}"
-            sentence += f"; fit {limit} instead" if limit else ""
+            end = "infinity" if value > 0 else "minus infinity"
+            sentence = f"{name} runs off to {end}{what}: the likelihood has no maximum in {name}"
+            sentence += f"; fit {limit} instead" if limit and not limit.startswith("a ") else ""
             problem = problem or sentence
             said.append(sentence)
         else:

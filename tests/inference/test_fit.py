@@ -197,3 +197,25 @@ def test_location_scale_families_move_with_the_data(y: list[float], scale: float
     assert after.estimates["mu"] == pytest.approx(before.estimates["mu"] * scale + shift, rel=1e-9, abs=1e-9 * scale)
     assert after.estimates["sigma"] == pytest.approx(before.estimates["sigma"] * scale, rel=1e-6)
     assert after.log_likelihood == pytest.approx(before.log_likelihood - len(y) * np.log(scale), rel=1e-7, abs=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize(
+    ("parameters", "seed", "limit", "lost"),
+    [((10.0, 0.7, 1.0), 1300, "weibull", {"shape1": np.inf, "scale": np.inf}),
+     ((0.5, 5.0, 1.0), 1005, "pareto", {"shape1": 0.0, "shape2": np.inf})],
+)  # fmt: skip
+def test_a_ridge_names_the_family_at_its_end(
+    parameters: tuple[float, ...], seed: int, limit: str, lost: dict[str, float], unit: float
+) -> None:
+    """On the way to a limit Newton's steps are rounding error, and so is the side to which the last one points."""
+    family = registry.get("burr12")
+    scores = family.forward(np.array(parameters)[:, None])
+    y = unit * family.sample(np.random.default_rng(seed), scores, seed % 1000)
+    found = fit_sample(family, Sample.of(y))[0]
+    end = fit_sample(registry.get(limit), Sample.of(y))[0]
+    assert found.nll == pytest.approx(end.nll, abs=1e-5)
+    assert not found.converged
+    assert {name: found.estimates[name] for name in lost} == lost
+    assert set(found.certificate.at_boundary) == set(lost)
+    assert any(f"fit {limit} instead" in sentence for sentence in found.warnings)
