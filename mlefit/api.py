@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, Interval, Options, WeightKind, fit_sample
 from mlefit.inference.stream import Key, Part, fit_parts
 from mlefit.sample import Sample
+
+if TYPE_CHECKING:
+    from mlefit.inference.bootstrap import Kind, Limits
+    from mlefit.inference.wanted import Wanted
 
 # Sources above this size are read in parts; below it, one read is faster and the rows are kept.
 LARGE: Final = 64 * 2**20
@@ -60,7 +64,14 @@ def fit(
     fix: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
     level: float = 0.95,
-    interval: Interval = "wald",
+    interval: Interval | Literal["bootstrap"] = "wald",
+    replicates: int = 2000,
+    seed: int = 0,
+    bootstrap: Kind = "nonparametric",
+    bootstrap_limits: Limits = "bca",
+    null: Mapping[str, float] | None = None,
+    derive: Mapping[str, str] | None = None,
+    quantiles: Sequence[float] = (),
     where: str | None = None,
     missing: reading.Missing = "drop",
 ) -> Any:
@@ -80,6 +91,11 @@ def fit(
         fix: parameters held at a value.
         start: parameters to start the solver from.
         level, interval: of the confidence limits.
+        replicates, seed, bootstrap, bootstrap_limits: how many bootstrap replicates, from which seed, nonparametric or
+            parametric, and whether limits are "bca" or "percentile".
+        null: values of parameters to test, all together.
+        derive: formulas of the parameters by name, such as {"mean": "shape/rate"}.
+        quantiles: probabilities whose quantiles of the fitted distribution are wanted.
         where: SQL condition that rows must meet.
         missing: "drop" rows with missing values, or "error".
 
@@ -101,10 +117,18 @@ def fit(
         data, column = {name: _values(values) for name, values in arrays.items()}, "y"
         weights, trials = (n if n in arrays else v for n, v in (("weights", weights), ("trials", trials)))
     path, column, weight, further = source_of(data, column, weights, trials)
-    options = Options(level, interval, weight_kind, start or {})
+    options = Options(level, "none" if interval == "bootstrap" else interval, weight_kind, start or {})
     request = reading.Request(path, where=where, missing=missing)
     roles = Roles((column,) if column else (), groups, weight, further, known)
-    fits = estimate(known.wrap(chosen.pin(fix) if fix else chosen), request, roles, options)
+    wanted = None
+    if interval == "bootstrap" or null or derive or quantiles:
+        from mlefit.inference.bootstrap import Plan
+        from mlefit.inference.derived import formulas
+        from mlefit.inference.wanted import Wanted
+
+        plan = Plan(replicates, seed, bootstrap, bootstrap_limits) if interval == "bootstrap" else None
+        wanted = Wanted((null,) if null else (), formulas(derive or {}), quantiles, plan)
+    fits = estimate(known.wrap(chosen.pin(fix) if fix else chosen), request, roles, options, wanted=wanted)
     return fits if groups else fits[0]
 
 
@@ -145,6 +169,7 @@ def estimate(
     roles: Roles,
     options: Options | None = None,
     progress: Progress | None = None,
+    wanted: Wanted | None = None,
 ) -> list[Fit]:
     """Fit a family to columns of a source, by groups where asked; column by column, groups in order.
 
@@ -154,6 +179,7 @@ def estimate(
         roles: which columns.
         options: how to fit.
         progress: wraps the reading of a long source, to show how far it is.
+        wanted: tests, derived numbers and the bootstrap.
 
     Raises:
         DataError, UsageError: as `fit`.
@@ -162,7 +188,7 @@ def estimate(
     names = roles.y or (only_column(request),)
     fits: list[Fit] = []
     for name in names:
-        fits += _estimate(family, request, replace(roles, y=(name,)), options, progress)
+        fits += _estimate(family, request, replace(roles, y=(name,)), options, progress, wanted)
     return fits
 
 
@@ -226,7 +252,12 @@ def only_column(request: reading.Request) -> str:
 
 
 def _estimate(
-    family: Family, request: reading.Request, roles: Roles, options: Options, progress: Progress | None
+    family: Family,
+    request: reading.Request,
+    roles: Roles,
+    options: Options,
+    progress: Progress | None,
+    wanted: Wanted | None,
 ) -> list[Fit]:
     column = roles.y[0]
     if isinstance(request.path, reading.Source):
@@ -235,17 +266,30 @@ def _estimate(
         source = reading.open_source(
             request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
         )
-    wanted = _request(family, replace(request, path=source), roles)
-    if source.files and source.bytes > LARGE:
-        tables = reading.read_chunks(wanted)
+    request = replace(request, path=source)
+    if source.files and source.bytes > LARGE and not (wanted and wanted.bootstrap):
+        whole = _request(family, request, roles)
+        tables = reading.read_chunks(whole)
         bound = family
         if family.labels:
-            first = next(iter(reading.read_chunks(wanted)))
+            first = next(iter(reading.read_chunks(whole)))
             bound = family.bind(first.labels["y"].levels)
-        parts = (_part(bound, t, wanted, roles) for t in (progress(tables, source) if progress else tables))
-        return fit_parts(bound, parts, options, column=column, by=roles.by)
-    rows = grouped(family, replace(request, path=source), roles)
-    return fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
+        parts = (_part(bound, t, whole, roles) for t in (progress(tables, source) if progress else tables))
+        fits = fit_parts(bound, parts, options, column=column, by=roles.by)
+        return _answered(fits, None, wanted, options)
+    rows = grouped(family, request, roles)
+    fits = fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
+    return _answered(fits, rows.apart(), wanted, options)
+
+
+def _answered(
+    fits: list[Fit], samples: Sequence[Sample] | None, wanted: Wanted | None, options: Options
+) -> list[Fit]:
+    if wanted is None:
+        return fits
+    from mlefit.inference.wanted import answered
+
+    return answered(fits, samples, wanted, importance=options.weight_kind == "importance")
 
 
 def _request(family: Family, request: reading.Request, roles: Roles) -> reading.Request:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mlefit.cli import inferring as i
 from mlefit.cli import options as o
 from mlefit.report.document import Document
 
@@ -23,6 +24,8 @@ EXAMPLES = """\
 [bold]Examples[/]\n
 mlefit estimate sample_data/coin.csv --dist bernoulli\n
 mlefit estimate sample_data/groundbeef.csv --dist gamma --interval profile\n
+mlefit estimate sample_data/groundbeef.csv --dist gamma --interval bootstrap --seed 1 --derive mean=shape/rate\n
+mlefit estimate sample_data/groundbeef.csv --dist weibull --null shape=2 --quantile 0.1\n
 mlefit estimate sample_data/old_faithful.csv --column eruptions,waiting --format json\n
 mlefit estimate sample_data/insect_sprays.csv --dist poisson --column count --by spray\n
 mlefit estimate sample_data/lung.csv --column time --event "status = 2" --dist weibull\n
@@ -54,8 +57,15 @@ def command(
     start: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", show_default=False, help="Start the solver there.")
     ] = None,
-    level: o.Level = 0.95,
-    interval: Annotated[str, typer.Option(metavar="wald|profile|none", help="Kind of confidence limits.")] = "wald",
+    level: i.Level = 0.95,
+    interval: i.Interval = "wald",
+    replicates: i.Replicates = 2000,
+    seed: i.Seed = 0,
+    bootstrap: i.Bootstrap = "nonparametric",
+    bootstrap_limits: i.BootstrapLimits = "bca",
+    null: i.Null = None,
+    derive: i.Derive = None,
+    quantile: i.Quantile = None,
     where: o.Where = None,
     no_header: o.NoHeader = False,
     delimiter: o.Delimiter = None,
@@ -72,7 +82,7 @@ def command(
 
     options = Options(
         level,
-        o.chosen(interval, ("wald", "profile", "none"), "--interval"),
+        i.own(interval),
         o.chosen(weight_kind, ("frequency", "importance"), "--weight-kind"),
         o.pairs(start or (), "--start"),
     )
@@ -83,7 +93,8 @@ def command(
     else:
         family = o.family(dist, plugin, fix)
     family = roles.censoring.wrap(family)
-    fits = estimate(family, request, roles, options, o.progress())
+    wanted = i.wanted(interval, replicates, seed, bootstrap, bootstrap_limits, null, derive, quantile)
+    fits = estimate(family, request, roles, options, o.progress(), wanted)
     if plot:
         from mlefit.api import samples
         from mlefit.report.plots import fit_plot

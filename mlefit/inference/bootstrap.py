@@ -30,6 +30,7 @@ Limits = Literal["bca", "percentile"]
 CELLS: Final = 2**19  # rows of replicates held at once
 FEWEST: Final = 20  # replicates below which no limit can be read off
 HUGE: Final = 1e300
+ROWS: Final = 20_000  # drawn rows behind the acceleration of a parametric bootstrap
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,17 @@ class Replicates:
         eta: (B, k) scores.
         theta: (B, K) parameters.
         failed: replicates without a finite likelihood, left out of the two.
+        plan: how they were made.
+        rows: of the data or drawn from the fit, one group, for BCa's acceleration.
+        n: the size of the original sample.
     """
 
     eta: Array
     theta: Array
     failed: int
+    plan: Plan
+    rows: Sample
+    n: float
 
 
 def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False) -> Replicates:
@@ -81,23 +88,32 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
         importance: weights are not frequencies: rows are drawn equally often and carry their weights along.
 
     Raises:
-        UsageError: a parametric bootstrap of a family that cannot be drawn from.
+        UsageError: a parametric bootstrap of a family that cannot be drawn from, or of censored or truncated rows.
         DataError: no replicate has a maximum.
     """
     generator = np.random.default_rng(plan.seed)
     family, start = fit.family, fit.eta
+    rows = sample.collapse() if family.discrete and not importance else sample
     if plan.kind == "parametric":
+        if family.censored or family.truncated:
+            raise UsageError(
+                "what would have been censored or truncated in new rows is not known, so only the nonparametric "
+                "bootstrap is open to such data"
+            )
         parts = simulated(family, start, sample, plan.replicates, generator)
         solutions = [refit(family, part, start) for part in parts]
+        some = 1 + ROWS // max(1, round(float(sample.total_weight[0])))
+        rows = next(simulated(family, start, sample, some, np.random.default_rng(plan.seed)))
+        rows = Sample(rows.y)
     else:
-        solutions = list(_resampled_fits(family, start, sample, plan.replicates, generator, importance))
+        solutions = list(_resampled_fits(family, start, rows, plan.replicates, generator, importance))
     eta = np.concatenate([s.theta for s in solutions])
     good = np.isfinite(np.concatenate([s.sums.value for s in solutions]))
     if not good.any():
         raise DataError(f"no bootstrap replicate of {family.name} on {fit.column} has a maximum of its likelihood")
     with np.errstate(all="ignore"):
         theta = family.inverse(eta[good].T).T
-    return Replicates(eta[good], theta, int((~good).sum()))
+    return Replicates(eta[good], theta, int((~good).sum()), plan, rows, fit.effective_n)
 
 
 def refit(family: Family, sample: Sample, near: Array) -> Solution:
@@ -106,9 +122,7 @@ def refit(family: Family, sample: Sample, near: Array) -> Solution:
     return _solved(family, target, sample, near)
 
 
-def simulated(
-    family: Family, eta: Array, like: Sample, count: int, generator: np.random.Generator
-) -> Iterator[Sample]:
+def simulated(family: Family, eta: Array, like: Sample, count: int, generator: np.random.Generator) -> Iterator[Sample]:
     """Samples of `count` groups in all, each drawn from the family at `eta` (k,) and as large as `like`.
 
     Further columns of the response (trials) are those of `like`; its weights are taken for frequencies.
@@ -187,9 +201,7 @@ def _times(sample: Sample, groups: int, generator: np.random.Generator, importan
     return generator.multinomial(max(1, round(float(sample.weight.sum()))), share, size=groups).astype(float)
 
 
-def _solved(
-    family: Family, target: RowObjective | StatisticObjective, sample: Sample | None, near: Array
-) -> Solution:
+def _solved(family: Family, target: RowObjective | StatisticObjective, sample: Sample | None, near: Array) -> Solution:
     irregular = np.array([name in family.irregular for name in family.names], dtype=bool)
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
@@ -235,46 +247,40 @@ def _open(value: float) -> float:
     return float(np.copysign(np.inf, value)) if abs(value) > HUGE / 10 else float(value)
 
 
-def accelerations(family: Family, eta: Array, rows: Sample, n: float) -> Array:
-    """BCa's acceleration of each parameter, (K,): a sixth of the skewness of a row's influence, over sqrt(n).
+def accelerations(family: Family, eta: Array, found: Replicates, slopes: Array) -> Array | None:
+    """BCa's acceleration of numbers whose slopes in the scores are (M, k), (M,); None where percentiles are wanted.
 
-    The influence of a row on the estimate is H^-1 times its gradient, taken to the parameter's scale (Davison and
-    Hinkley 1997, equation 5.23 and section 5.4.1). `rows` are those of the data or drawn from the fit; 0 where a
-    parameter has no influence function.
+    A sixth of the skewness of a row's influence, over sqrt(n); the influence of a row on the estimate is H^-1 times
+    its gradient, taken to the number's own scale (Davison and Hinkley 1997, equation 5.23 and section 5.4.1). 0 where
+    there is no influence function.
     """
+    if found.plan.limits == "percentile":
+        return None
+    rows = found.rows
     with np.errstate(all="ignore"):
         terms = family.derivatives(rows.y, eta[:, None])
         gradient = np.broadcast_to(terms[1], (eta.size, rows.n))
         weight = np.ones(rows.n) if rows.weight is None else rows.weight
         hessian = (np.broadcast_to(terms[2], (eta.size, eta.size, rows.n)) * weight).sum(axis=-1)
-        influence = family.jacobian(eta[:, None])[..., 0] @ np.linalg.pinv(hessian, hermitian=True) @ gradient
         share = weight / weight.sum()
-        spread = (influence**2) @ share
-        skewness = (influence**3) @ share / spread**1.5
-    return np.where(np.isfinite(skewness), skewness, 0.0) / (6 * np.sqrt(n))
+        if not np.isfinite(hessian).all():
+            return np.zeros(len(slopes))
+        influence = slopes @ np.linalg.pinv(hessian, hermitian=True) @ gradient
+        # The gradient falls where the estimate rises, hence the sign.
+        skewness = -((influence**3) @ share) / ((influence**2) @ share) ** 1.5
+    return np.where(np.isfinite(skewness), skewness, 0.0) / (6 * np.sqrt(found.n))
 
 
-def with_limits(fit: Fit, sample: Sample, plan: Plan, level: float, *, importance: bool = False) -> Fit:
-    """A fit with bootstrap limits in place of its own; NaN for endpoints, where the bootstrap is not valid.
-
-    Errors as `bootstrap`.
-    """
-    if not np.isfinite(fit.log_likelihood):
-        return fit
-    found = bootstrap(fit, sample, plan, importance=importance)
+def with_limits(fit: Fit, found: Replicates) -> Fit:
+    """A fit with bootstrap limits in place of its own; NaN for endpoints, where the bootstrap is not valid."""
     family = fit.family
-    bend: Array | None = None
-    if plan.limits == "bca":
-        rows = sample
-        if plan.kind == "parametric":
-            rows = next(simulated(family, fit.eta, sample, 1 + 20_000 // sample.n, np.random.default_rng(plan.seed)))
-        bend = accelerations(family, fit.eta, Sample(rows.y, rows.weight), fit.effective_n)
+    bend = accelerations(family, fit.eta, found, family.jacobian(fit.eta[:, None])[..., 0])
     lower, upper = np.full_like(fit.theta, np.nan), np.full_like(fit.theta, np.nan)
     for j, name in enumerate(family.names):
         if name not in family.irregular or np.isfinite(fit.covariance[j, j]):
             own = None if bend is None else float(bend[j])
-            lower[j], upper[j] = limits(found.theta[:, j], float(fit.theta[j]), level, own)
-    warnings = fit.warnings
+            lower[j], upper[j] = limits(found.theta[:, j], float(fit.theta[j]), fit.level, own)
+    plan, warnings = found.plan, fit.warnings
     if found.failed:
         warnings += (f"{found.failed} of {plan.replicates} bootstrap replicates have no maximum and are left out",)
     detail: dict[str, Any] = {
@@ -283,4 +289,3 @@ def with_limits(fit: Fit, sample: Sample, plan: Plan, level: float, *, importanc
     return replace(
         fit, lower=lower, upper=upper, interval_method="bootstrap", warnings=warnings, interval_detail=detail
     )
-

@@ -18,6 +18,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
 from mlefit.inference.certificate import Certificate, certify
+from mlefit.inference.rescue import rescued
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
@@ -27,6 +28,9 @@ from mlefit.solvers.solution import Index, Solution
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
+
+    from mlefit.inference.derived import Derived
+    from mlefit.inference.hypotheses import NullTests
 
 Interval = Literal["wald", "profile", "none"]
 WeightKind = Literal["frequency", "importance"]
@@ -80,6 +84,8 @@ class Fit:
         warnings: sentences for the user.
         effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
         interval_detail: what else made the limits, such as the replicates of a bootstrap.
+        derived: formulas of the parameters and quantiles, where asked for.
+        tests: of values of the parameters, where asked for.
     """
 
     family: Family
@@ -105,6 +111,8 @@ class Fit:
     objective: RowObjective | StatisticObjective = field(repr=False)
     number: int = field(repr=False)
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
+    derived: tuple[Derived, ...] = ()
+    tests: tuple[NullTests, ...] = ()
 
     @property
     def estimates(self) -> dict[str, float]:
@@ -181,6 +189,11 @@ class Fit:
         result |= {"n": self.n, "dropped": self.dropped, "weight": self.weight, "parameters": parameters}
         if fixed:
             result["fixed"] = dict(fixed)
+        for key, kind in (("derived", "derived"), ("quantiles", "quantile")):
+            if found := {one.name: one.to_dict() for one in self.derived if one.kind == kind}:
+                result[key] = found
+        if self.tests:
+            result["tests"] = [test.to_dict() for test in self.tests]
         return result | {
             "interval": {"level": self.level, "method": self.interval_method, **self.interval_detail},
             "log_likelihood": number(self.log_likelihood),
@@ -209,6 +222,10 @@ class Fit:
         return [
             {**(self.group or {}), "column": self.column, "family": self.family.name, "parameter": name, **values}
             for name, values in record["parameters"].items()
+        ] + [
+            {**(self.group or {}), "column": self.column, "family": self.family.name, "parameter": one.label}
+            | one.to_dict()
+            for one in self.derived
         ]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -380,7 +397,7 @@ def solve(
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
         candidates = [target.start.T]
-        return _best(target, _overridden(family, candidates, start), held, family.step)
+        return rescued(family, target, _best(target, _overridden(family, candidates, start), held, family.step), held)
     assert sample is not None, "a target of rows has rows"
     thin = sample.n > 4 * THIN * sample.groups
     rows = sample.thin(THIN) if thin else sample
@@ -391,7 +408,7 @@ def solve(
             candidates = [_best(rough, candidates, held, family.step).theta.T]
         if thin and irregular.any():
             candidates = [np.where(irregular[:, None], family.start(sample), eta) for eta in candidates]
-    return _best(target, candidates, held, family.step)
+    return rescued(family, target, _best(target, candidates, held, family.step), held)
 
 
 def _best(

@@ -16,6 +16,7 @@ from mlefit.report.text import cell, harmless, significant, total
 
 if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
+    from mlefit.inference.hypotheses import NullTests
 
 
 METHODS: Final = {"wald": "Wald", "profile": "profile"}  # limits as a sentence names them
@@ -62,13 +63,43 @@ def fit_table(fit: Fit) -> RenderableType:
         table.add_row(*cells)
     for name, value in getattr(fit.family, "fixed", {}).items():
         table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+    for one in fit.derived:
+        cells = [Text(harmless(one.label)), Text(significant(one.estimate), style="bold")]
+        cells.append(Text(significant(one.std_error)))
+        if fit.interval_method != "none":
+            cells += [Text(significant(one.lower)), Text(significant(one.upper))]
+        table.add_row(*cells)
     criteria = Text()
     for label, value in (
         ("log-likelihood", fit.log_likelihood), ("AIC", fit.aic), ("AICc", fit.aicc), ("BIC", fit.bic),
     ):  # fmt: skip
         criteria.append(f"{label} ", style="dim")
         criteria.append(f"{total(value)}   ")
-    return Group(heading, Padding(table, (0, 0, 0, 1)), criteria, verdict(fit), *_warnings(fit))
+    parts: list[RenderableType] = [heading, Padding(table, (0, 0, 0, 1)), criteria, verdict(fit)]
+    if said := fit.interval_detail:
+        limits = "BCa" if said["limits"] == "bca" else said["limits"]
+        line = f"{limits} limits from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
+        parts.append(Text(line, style="dim"))
+    if fit.tests:
+        parts.append(Padding(_tests(fit.tests), (0, 0, 0, 1)))
+    return Group(*parts, *_warnings(fit))
+
+
+def _tests(tests: Sequence[NullTests]) -> RenderableType:
+    """A line a hypothesis and test."""
+    table = plain_table()
+    for name in ("hypothesis", "test"):
+        table.add_column(name)
+    for name in ("chi-squared", "df", "p"):
+        table.add_column(name, justify="right")
+    for test in tests:
+        said = ", ".join(f"{harmless(name)} = {significant(value)}" for name, value in test.null.items())
+        for name, label in (("wald", "Wald"), ("score", "score"), ("likelihood_ratio", "likelihood ratio")):
+            value = getattr(test, name)
+            if value == value:
+                table.add_row(said, label, significant(value, 5), str(test.df), significant(test.p_value(name), 4))
+                said = ""
+    return table
 
 
 def verdict(fit: Fit) -> Text:
