@@ -249,6 +249,12 @@ class Family(ABC):
 
         return log_cdf_derivatives(self, y, eta)
 
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        """log P(left < Y <= right), gradient and Hessian; from `log_sf_derivatives` of both ends unless written."""
+        from mlefit.families.interval import join
+
+        return join(self.log_sf_derivatives(left, eta), self.log_sf_derivatives(right, eta))
+
     def drift(self, y: Array, eta: Array) -> Mapping[int, tuple[Array, Sequence[Array | float]]]:
         """c_j with d log_sf / d eta_j = c_j exp(-nll - log_sf), and the k derivatives of c_j in eta, by score j.
 

@@ -60,11 +60,11 @@ def derivatives(family: Family, left: Array, right: Array, others: Array) -> tup
 
     def between(rows: Rows, eta: Array) -> Derivatives:
         low, high = _ends(left, right, others, rows)
-        value, gradient, hessian = _join(family.log_sf_derivatives(low, eta), family.log_sf_derivatives(high, eta))
+        value, gradient, hessian = family.log_interval_derivatives(low, high, eta)
         lost = ~np.isfinite(value)
         if lost.any():  # both ends so far below that the survival function is one to the last digit
             larger = family.log_cdf_derivatives(*pick(high, eta, lost))
-            found = _join(larger, family.log_cdf_derivatives(*pick(low, eta, lost)))
+            found = join(larger, family.log_cdf_derivatives(*pick(low, eta, lost)))
             value = np.array(value)
             gradient, hessian = full(gradient, value.shape), full(hessian, value.shape)
             value[lost], gradient[:, lost], hessian[:, :, lost] = found
@@ -79,7 +79,7 @@ def negated(function: Function) -> Function:
     return lambda rows, eta: tuple(-part for part in function(rows, eta))
 
 
-def _join(large: Derivatives, small: Derivatives) -> Derivatives:
+def join(large: Derivatives, small: Derivatives) -> Derivatives:
     """log(exp(large) - exp(small)) with derivatives."""
     with np.errstate(all="ignore"):
         ratio = 1 / np.expm1(large[0] - small[0])

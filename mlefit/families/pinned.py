@@ -110,6 +110,10 @@ class Pinned(Family):
         value, gradient, hessian = self.base.log_sf_derivatives(y, self.full(eta))
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        value, gradient, hessian = self.base.log_interval_derivatives(left, right, self.full(eta))
+        return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
     def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_cdf_derivatives(y, self.full(eta))
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]

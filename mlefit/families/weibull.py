@@ -75,6 +75,33 @@ class Weibull(Family):
             cross = fall + shape * slope
             return -hazard, stack(-slope, fall), symmetric(-slope - z * slope, cross, -shape * fall)
 
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        """As in `interval`, with S = exp(-H), H = (y/scale)^shape, so that all is made of H at the two ends."""
+        with np.errstate(all="ignore"):
+            shape = np.exp(eta[0])
+            low, high = shape * (np.log(left) - eta[1]), shape * (np.log(right) - eta[1])
+            first, last = np.exp(low), np.exp(high)
+            width = last - first
+            ratio = 1 / np.expm1(width)
+            # Beyond where exp(-H) underflows the right end is nothing: its terms, infinite times zero, must not count.
+            none = ratio == 0
+            if none.any():
+                width, last, high = np.where(none, 0.0, width), np.where(none, 0.0, last), np.where(none, 0.0, high)
+            turn = first * low
+            apart = turn - last * high
+            both = ratio * (1 + ratio)
+            slope = turn + ratio * apart
+            fall = first - ratio * width
+            return (
+                -first - np.log1p(ratio),
+                stack(-slope, shape * fall),
+                symmetric(
+                    -slope - turn * low - ratio * (turn * low - last * high * high) - both * apart * apart,
+                    shape * (fall + slope - both * apart * width),
+                    -shape * shape * (fall + both * width * width),
+                ),
+            )
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.asarray(np.exp(eta[1]) * (-np.log1p(-q)) ** np.exp(-eta[0]))
 
