@@ -32,7 +32,7 @@ class _Estimator:
         self,
         loss: str | None = None,
         *,
-        hidden: tuple[int, ...] = (16, 16),
+        hidden: tuple[int, ...] = (32, 32),
         activation: str = "relu",
         optimizer: str | None = None,
         learning_rate: float | None = None,

@@ -32,7 +32,7 @@ def command(
     loss: t.Loss = None,
     target: t.Target = None,
     features: t.Features = None,
-    hidden: t.Hidden = "16,16",
+    hidden: t.Hidden = "32,32",
     activation: t.Activation = "relu",
     optimizer: t.Optimizer = None,
     learning_rate: t.LearningRate = None,

@@ -278,12 +278,14 @@ def clipped(family: Family) -> bool:
 def scales(family: Family, rows: Rows, constant: Array) -> Array:
     """(k,) the change of each score that a unit of network output stands for.
 
-    One for log and logit scores, where a unit is a factor of e in the parameter or its odds. A score on the data's
-    own scale gets the size of a typical residual there: the inverse of the root of the mean squared gradient.
+    One for log and logit scores, where a unit is a factor of e in the parameter or its odds. Two for labels: each
+    score is a log odds against the first label, which a softmax of as many outputs as labels moves from both sides.
+    A score on the data's own scale gets the size of a typical residual there: the inverse of the root of the mean
+    squared gradient.
     """
     scale = np.ones(constant.size)
     if family.labels:
-        return scale
+        return 2 * scale
     with np.errstate(all="ignore"):
         gradient = np.broadcast_to(family.gradient(rows.y, constant[:, None]), (constant.size, rows.n))
         square = np.average(gradient**2, axis=1, weights=rows.weight)

@@ -62,7 +62,7 @@ class Settings:
         seed: of everything random.
     """
 
-    hidden: tuple[int, ...] = (16, 16)
+    hidden: tuple[int, ...] = (32, 32)
     activation: str = "relu"
     optimizer: str | None = None
     learning_rate: float | None = None
