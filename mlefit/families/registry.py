@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mlefit.errors import UsageError
-from mlefit.families.base import Family
+from mlefit.families.base import Family, Parameter
 
 BUILT_IN: Final[dict[str, str]] = {
     "bernoulli": "bernoulli:Bernoulli",
@@ -79,12 +79,22 @@ def register(family: Family | type[Family]) -> Family:
     """Make a family available under its name and aliases.
 
     Raises:
-        UsageError: it has no name, no parameters or no `nll`, or its name belongs to a built-in family.
+        UsageError: it has no name, no parameters or no `nll`, or its name is not free.
     """
-    instance = family() if isinstance(family, type) else family
-    name = getattr(instance, "name", "")
-    if not isinstance(instance, Family) or not name or not getattr(instance, "parameters", ()):
-        raise UsageError(f"{family!r} is not a family: it needs a name, parameters and nll(y, eta)")
+    try:
+        instance = family() if isinstance(family, type) else family
+    except Exception as error:
+        kind = getattr(family, "__name__", repr(family))
+        raise UsageError(f"{kind} cannot be made into a family: {error}") from error
+    name, parameters = getattr(instance, "name", ""), getattr(instance, "parameters", ())
+    sound = isinstance(parameters, tuple) and all(isinstance(p, Parameter) for p in parameters)
+    if not isinstance(instance, Family) or not (isinstance(name, str) and name and parameters and sound):
+        raise UsageError(
+            f"{type(instance).__name__} is not a family: it needs a name, parameters (a tuple of mlefit.Parameter) "
+            "and nll(y, eta)"
+        )
+    if ":" in name:
+        raise UsageError(f"the name {name!r} has a colon, which is kept for families made of others")
     if canonical(name) in BUILT_IN:
         raise UsageError(f"the name {name!r} belongs to a built-in family; give the plugin's family another")
     _registered[canonical(name)] = instance
@@ -182,7 +192,7 @@ def _load_plugins() -> None:
     for entry in entry_points(group=GROUP):
         try:
             register(entry.load())
-        except Exception as error:  # whatever a stranger's module does must not stop the tool
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does must not stop the tool
             warnings.warn(f"plugin {entry.name!r} ({entry.value}) was left out: {error}", stacklevel=2)
 
 
@@ -202,7 +212,7 @@ def load_file(path: str) -> list[Family]:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        where = ""
+        where = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.filename == str(file) else ""
         trace = error.__traceback__
         while trace is not None:
             if trace.tb_frame.f_code.co_filename == str(file):

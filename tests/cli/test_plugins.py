@@ -1,0 +1,251 @@
+"""A family of one's own through `--plugin`: with nothing but its NLL it does what the built-in ones do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlefit.families import registry
+from mlefit.testing import check_family
+
+DATA = Path(__file__).parents[2] / "sample_data"
+PENGUINS = DATA / "penguins.csv"
+
+RAYLEIGH = """\
+import numpy as np
+from mlefit import Family, Parameter
+from mlefit.families.links import log
+from mlefit.families.support import positive
+
+class Handmade(Family):
+    name = "handmade-rayleigh"
+    support = positive
+    parameters = (Parameter("scale", log),)
+
+    def nll(self, y, eta):
+        return 2 * eta[0] - np.log(y) + (y * np.exp(-eta[0])) ** 2 / 2
+"""
+
+WEIBULL = """\
+import numpy as np
+from mlefit import Family, Parameter
+from mlefit.families.links import log
+from mlefit.families.support import positive
+
+class Handmade(Family):
+    name = "handmade-weibull"
+    support = positive
+    parameters = (Parameter("shape", log), Parameter("scale", log))
+
+    def nll(self, y, eta):
+        z = np.log(y) - eta[1]
+        shape = np.exp(eta[0])
+        return eta[1] - eta[0] - (shape - 1) * z + np.exp(shape * z)
+"""
+
+# A Cauchy distribution whose author got the second derivatives wrong.
+CAUCHY = """\
+import numpy as np
+from mlefit import Family, Parameter
+from mlefit.families.links import identity, log
+
+class Handmade(Family):
+    name = "handmade-cauchy"
+    parameters = (Parameter("loc", identity), Parameter("scale", log))
+
+    def nll(self, y, eta):
+        return np.log(np.pi) + eta[1] + np.log1p(((y - eta[0]) * np.exp(-eta[1])) ** 2)
+
+    def hessian(self, y, eta):
+        return np.full((2, 2, *np.shape(self.nll(y, eta))), VALUE)
+"""
+
+# The check function of quantile regression: its minimum is at a kink.
+KINK = """\
+import numpy as np
+from mlefit import Family, Parameter
+from mlefit.families.links import identity, log
+
+class Handmade(Family):
+    name = "handmade-kink"
+    parameters = (Parameter("loc", identity), Parameter("scale", log))
+
+    def nll(self, y, eta):
+        z = (y - eta[0]) * np.exp(-eta[1])
+        return eta[1] - np.log(0.75 * 0.25) + np.where(z > 0, 0.75 * z, -0.25 * z)
+"""
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = dict(registry._registered)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[[str], Path]:
+    def write(text: str) -> Path:
+        path = tmp_path / "handmade.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def both(
+    mlefit: Callable, path: Path, mine: str, ours: str, *arguments: object, command: str = "estimate"
+) -> tuple[Any, Any]:
+    """The JSON of the plugin's family and of the built-in one, from the same command line."""
+    found = []
+    for extra in (("--plugin", path, "--dist", mine), ("--dist", ours)):
+        ran = mlefit(command, *arguments, *extra, "--format", "json")
+        assert ran.status == 0, ran.err
+        found.append(json.loads(ran.out))
+    return found[0], found[1]
+
+
+def same(mine: dict[str, Any], ours: dict[str, Any], relative: float = 1e-6) -> None:
+    """Two fits with the same estimates, errors, limits and likelihood."""
+    assert mine["log_likelihood"] == pytest.approx(ours["log_likelihood"], rel=1e-12)
+    assert list(mine["parameters"]) == list(ours["parameters"])
+    for name, values in ours["parameters"].items():
+        assert mine["parameters"][name] == pytest.approx(values, rel=relative), name
+    assert (mine["n"], mine["converged"], mine.get("group")) == (ours["n"], True, ours.get("group"))
+
+
+CASES = {
+    "plain": (DATA / "groundbeef.csv",),
+    "expression": (DATA / "old_faithful.csv", "--column", "waiting / 10", "--where", "eruptions > 3"),
+    "groups": (PENGUINS, "--column", "body_mass_g", "--by", "species,sex"),
+    "weights": (PENGUINS, "--column", "bill_length_mm", "--weights", "year - 2006"),
+    "importance": (PENGUINS, "-c", "bill_length_mm", "--weights", "year - 2006", "--weight-kind", "importance"),
+    "profile": (DATA / "groundbeef.csv", "--interval", "profile"),
+    "groups and profile": (PENGUINS, "-c", "body_mass_g", "--by", "species", "--interval", "profile"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("ours", ["rayleigh", "weibull"])
+def test_a_handmade_family_fits_like_the_built_in_one(
+    mlefit: Callable, plugin: Callable[[str], Path], ours: str, case: str
+) -> None:
+    path = plugin(RAYLEIGH if ours == "rayleigh" else WEIBULL)
+    mine, built_in = both(mlefit, path, f"handmade-{ours}", ours, *CASES[case])
+    for one, other in zip(*(x if isinstance(x, list) else [x] for x in (mine, built_in)), strict=True):
+        same(one, other)
+
+
+@pytest.mark.parametrize("fixed", ["shape=2", "scale=80"])
+def test_fix(mlefit: Callable, plugin: Callable[[str], Path], fixed: str) -> None:
+    arguments = (DATA / "groundbeef.csv", "--fix", fixed, "--interval", "profile")
+    same(*both(mlefit, plugin(WEIBULL), "handmade-weibull", "weibull", *arguments))
+
+
+@pytest.mark.parametrize("extra", [(), ("--over", "shape", "--profile"), ("--at", "shape=2,scale=80")])
+def test_likelihood(mlefit: Callable, plugin: Callable[[str], Path], extra: tuple[str, ...]) -> None:
+    arguments = (DATA / "groundbeef.csv", *extra)
+    mine, ours = both(mlefit, plugin(WEIBULL), "handmade-weibull", "weibull", *arguments, command="likelihood")
+    assert len(mine["points"]) == len(ours["points"])
+    for one, other in zip(mine["points"], ours["points"], strict=True):
+        assert one.pop("likelihood") is other.pop("likelihood") is None  # 254 rows: too small for a number
+        assert one == pytest.approx(other, rel=1e-9)
+
+
+@pytest.mark.parametrize("text", [RAYLEIGH, WEIBULL, KINK.replace("0.75 * z, -0.25 * z", "z * z, z * z")])
+def test_a_handmade_family_keeps_the_contract(plugin: Callable[[str], Path], text: str) -> None:
+    check_family(registry.load_file(str(plugin(text)))[0], quick=True)
+
+
+def test_a_wrong_hessian_is_found_by_the_contract(plugin: Callable[[str], Path]) -> None:
+    family = registry.load_file(str(plugin(CAUCHY.replace("VALUE", "0.0"))))[0]
+    with pytest.raises(AssertionError, match="hessian"):
+        check_family(family, quick=True)
+
+
+@pytest.mark.parametrize("value", ["np.nan", "np.inf", "0.0"])
+@pytest.mark.parametrize("interval", ["wald", "profile"])
+def test_a_family_with_a_useless_hessian_is_fitted_by_lbfgs(
+    mlefit: Callable, plugin: Callable[[str], Path], value: str, interval: str
+) -> None:
+    path = plugin(CAUCHY.replace("VALUE", value))
+    arguments = (DATA / "newcomb.csv", "--interval", interval)
+    mine, ours = both(mlefit, path, "handmade-cauchy", "cauchy", *arguments)
+    same(mine, ours)
+    assert mine["solver"] == "lbfgs"
+    assert mine["certificate"]["hessian_positive"]
+
+
+def test_groups_with_a_useless_hessian(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+    path = plugin(CAUCHY.replace("VALUE", "np.nan"))
+    arguments = (PENGUINS, "-c", "bill_depth_mm", "--by", "species")
+    for mine, ours in zip(*both(mlefit, path, "handmade-cauchy", "cauchy", *arguments), strict=True):
+        same(mine, ours)
+
+
+def test_a_maximum_at_a_kink_is_found_but_not_certified(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+    path = plugin(KINK)
+    ran = mlefit("estimate", DATA / "newcomb.csv", "--plugin", path, "-d", "handmade-kink", "-f", "json")
+    assert ran.status == 3
+    record = json.loads(ran.out)
+    assert not record["converged"]
+    y = np.loadtxt(DATA / "newcomb.csv", skiprows=1)
+    loc = np.quantile(y, 0.75, method="inverted_cdf")
+    assert record["parameters"]["loc"]["estimate"] == pytest.approx(loc, abs=0.01)
+    check = np.where(y > loc, 0.75 * (y - loc), -0.25 * (y - loc)).mean()
+    assert record["parameters"]["scale"]["estimate"] == pytest.approx(check, rel=1e-3)
+
+
+def test_a_network_of_a_handmade_family(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+    arguments = (DATA / "cars.csv", "--target", "dist", "--hidden", "none")
+    losses = []
+    for extra in (("--plugin", plugin(WEIBULL), "--loss", "handmade-weibull"), ("--loss", "weibull")):
+        ran = mlefit("train", *arguments, *extra, "-f", "json")
+        assert ran.status == 0, ran.err
+        losses.append(json.loads(ran.out)["train"]["nll_per_observation"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("command", ["estimate", "likelihood", "families", "train"])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("x = (\n", "line 1 does not run: SyntaxError"), ("x = 1\n", "defines no subclass"), (None, "no plugin file")],
+    ids=["syntax", "none", "missing"],
+)
+def test_a_bad_file_is_one_sentence(
+    mlefit: Callable, plugin: Callable[[str], Path], tmp_path: Path, command: str, text: str | None, said: str
+) -> None:
+    path = tmp_path / "missing.py" if text is None else plugin(text)
+    data = () if command == "families" else (DATA / "groundbeef.csv",)
+    extra = ("--loss", "mse", "--target", "serving", "--features", "none") if command == "train" else ()
+    ran = mlefit(command, *data, *extra, "--plugin", path)
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_an_nll_that_raises_is_no_traceback(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+    path = plugin(RAYLEIGH.replace("return 2", "return nothing + 2"))
+    ran = mlefit("estimate", DATA / "groundbeef.csv", "--plugin", path, "-d", "handmade-rayleigh")
+    assert (ran.status, ran.out) == (1, "")
+    assert "nothing" in ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-4), (1e4, 1.0), (-3e6, 20.0), (5.0, 1e6)])
+def test_differences_take_steps_that_suit_the_data(
+    mlefit: Callable, plugin: Callable[[str], Path], table: Callable, offset: float, scale: float
+) -> None:
+    text = CAUCHY[: CAUCHY.index("    def hessian")].replace("handmade-cauchy", "handmade-steps")
+    y = offset + scale * np.random.default_rng(5).standard_cauchy(80)
+    data = table("y", *map(repr, y.tolist()))
+    mine, ours = both(mlefit, plugin(text), "handmade-steps", "cauchy", data)
+    same(mine, ours)
+    assert mine["solver"] == "newton"
