@@ -138,8 +138,8 @@ def _check_shapes(case: _Case) -> None:
                 digits = 1e-6 if name == "hessian" and _differenced(family) else 1e-9  # relative and absolute
                 expected = _broadcast(family, f"{label} (k, 1)", one, shape)
                 whole = _broadcast(family, f"{label} (k, P, 1)", all_, (*lead, batch.shape[1], case.n))
-                full = _broadcast(family, f"{label} (k, n)", every, shape)
-                _close(family, f"{label} (k, n)", full, expected, digits, digits)
+                wide = _broadcast(family, f"{label} (k, n)", every, shape)
+                _close(family, f"{label} (k, n)", wide, expected, digits, digits)
                 _close(family, f"{label} (k, P, 1)", whole[..., i, :], expected, digits, digits)
             for name, separate, joint in (
                 ("nll", family.nll(y, eta), single[0]),
