@@ -125,6 +125,11 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     """Read what a plan needs and fit it, group by group; errors as in `regress`."""
     options = options or Options()
     base = registry.get(plan.family) if isinstance(plan.family, str) else plan.family
+    if base.name == "ordinal" and plan.links.get("location") in ("probit", "cloglog", "logit"):
+        # The link of ordered labels is the distribution behind them, not one of the location.
+        links = {name: link for name, link in plan.links.items() if name != "location"}
+        name = {"logit": "ordinal"}.get(plan.links["location"], f"ordinal-{plan.links['location']}")
+        base, plan = registry.get(name), replace(plan, links=links)
     if base.irregular - set(plan.fix):
         names = " and ".join(sorted(base.irregular))
         raise UsageError(
@@ -336,7 +341,7 @@ def _fit(
         keep.append(mine)
     recipe = {
         "family": base.name,
-        "levels": list(levels) if base.labels else [],
+        "levels": list(levels),
         "links": dict(plan.links),
         "fixed": dict(plan.fix),
     }
@@ -414,10 +419,8 @@ def model_of(fit: Regression, plan: Plan) -> Model:
         UsageError: a response given as two columns, which a model cannot name.
     """
     base = root(fit.family)
-    levels = tuple(getattr(base, "levels", ()))
+    levels = tuple((fit.scorer.recipe or {}).get("levels", ()))
     response = sides(plan.formula)[0]
-    if base.name == "bernoulli":
-        levels = plan.levels
     with np.errstate(all="ignore"):
         constant = native(fit.family, fit.constant[:, None])[:, 0]
     target = Target(response or fit.column, levels, plan.trials or "")

@@ -142,6 +142,9 @@ def finished(fits: list[Regression], plan: Plan, save: str | None) -> Document:
         return regressions_table(fits)
 
     records = [fit.to_dict() for fit in fits]
+    levels = (fits[0].scorer.recipe or {}).get("levels", ())
+    if len(levels) == 2 and not fits[0].family.labels:
+        o.message(f"p is the probability that {fits[0].column} is {levels[1]} (1), not {levels[0]} (0)")
     return Document(
         records if plan.by else records[0],
         [row for fit in fits for row in fit.rows()],

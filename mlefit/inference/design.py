@@ -32,6 +32,7 @@ class Design:
         x: as given.
         z: (n, p) well-conditioned.
         back: (p, p) in extended precision.
+        gram: (p, p) z' z / n.
         close: whether the columns had to be orthogonalised.
         intercept: position of the column of ones, or None.
     """
@@ -40,6 +41,7 @@ class Design:
     x: Array
     z: Array
     back: Long
+    gram: Array
     close: bool
     intercept: int | None
 
@@ -53,7 +55,7 @@ def design(x: Array, names: Sequence[str], where: str = "") -> Design:
     names = tuple(names)
     n, p = x.shape
     if not p:
-        return Design(names, x, x, np.zeros((0, 0), np.longdouble), False, None)
+        return Design(names, x, x, np.zeros((0, 0), np.longdouble), np.zeros((0, 0)), False, None)
     low, high = x.min(axis=0), x.max(axis=0)
     intercept = next((j for j in range(p) if low[j] == high[j] == 1), None)
     for j, name in enumerate(names):
@@ -73,9 +75,9 @@ def design(x: Array, names: Sequence[str], where: str = "") -> Design:
     spread[spread == 0] = 1.0
     z /= spread
     if p <= n:
-        values = np.linalg.eigvalsh(z.T @ z / n)
-        if values[0] > CLOSE:
-            return Design(names, x, z, _back(centre, spread, intercept), False, intercept)
+        gram = z.T @ z / n
+        if np.linalg.eigvalsh(gram)[0] > CLOSE:
+            return Design(names, x, z, _back(centre, spread, intercept), gram, False, intercept)
     return _orthogonal(x, names, intercept, centre, spread, where)
 
 
@@ -136,7 +138,7 @@ def _orthogonal(
         inverse[k] = row / upper[k, order[k]]
     scaled = np.zeros((p, p), np.longdouble)
     scaled[order] = inverse
-    return Design(names, x, q.astype(float), _back(centre, spread, intercept) @ scaled, True, intercept)
+    return Design(names, x, q.astype(float), _back(centre, spread, intercept) @ scaled, np.eye(p), True, intercept)
 
 
 def _dependent(

@@ -642,14 +642,10 @@ class _Runaway:
 def _runaways(problem: _Problem, solution: Solution) -> list[_Runaway]:
     """Directions of little information along which the NLL goes on falling, out to where scores mean a boundary."""
     hessian, theta = solution.sums.hessian[0], solution.theta[0]
-    n = problem.sample.n
-    grams = []
-    for matrix in problem.designs:
-        grams.append(matrix.z.T @ matrix.z / n)
     size = theta.size
     gram = np.zeros((size, size))
-    for part, block in zip(problem.slices, grams, strict=True):
-        gram[part, part] = block
+    for part, matrix in zip(problem.slices, problem.designs, strict=True):
+        gram[part, part] = matrix.gram
     root_gram = np.linalg.cholesky(gram)
     half = np.linalg.inv(root_gram)
     with np.errstate(all="ignore"):

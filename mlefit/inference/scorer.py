@@ -124,7 +124,7 @@ class LinearScorer:
     @staticmethod
     def load(record: Mapping[str, Any], arrays: Arrays) -> LinearScorer:
         family = registry.get(str(record["family"]))
-        if record["levels"]:
+        if family.labels:
             family = family.bind([str(level) for level in record["levels"]])
         family = modelled(family, {str(k): str(v) for k, v in record["links"].items()})
         if record["fixed"]:

@@ -69,6 +69,10 @@ def p_value(value: float | None) -> str:
 def _links(fit: Regression) -> Text:
     """Which link joins what, and how the errors were made."""
     shown = ", ".join(f"{p.link.name}({harmless(p.name)})" for p in fit.family.parameters if p.name in fit.formulas)
+    if fit.family.name.startswith("ordinal"):
+        shown = f"{getattr(fit.family, 'link', 'logit')} P(y above a cut)"
+    elif fit.family.size != len(fit.family.parameters):
+        shown = f"the log odds against {harmless(fit.family.names[0])}"
     errors = {
         "information": "observed information",
         "robust": "robust sandwich",

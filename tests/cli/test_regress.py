@@ -250,3 +250,63 @@ def test_column_names_may_be_anything(mlefit, table):
     ran = mlefit("regress", path, "the y ~ `my x`")
     assert ran.status == 0, ran.err
     assert "mu[my x]" in ran.out
+
+
+def test_text_of_two_labels_is_bernoulli(mlefit, table, tmp_path):
+    lines = ["y,x", *(f"{'yes' if i * 7 % 5 > 2 else 'no'},{i}" for i in range(20))]
+    path, model = table(*lines), tmp_path / "m.mle"
+    fit = mlefit("regress", path, "y ~ x", "--dist", "bernoulli", "--save", model, "--format", "json")
+    assert "p is the probability that y is yes" in fit.err
+    evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
+    assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-12)
+
+
+def test_the_link_of_ordered_labels_is_the_distribution_behind_them(mlefit, table):
+    path = table("y,x", *(f"{'abc'[(i * i % 7 + i) % 3]},{i}" for i in range(21)))
+    linked = mlefit("regress", path, "y ~ x", "--dist", "ordinal", "--link", "location=probit", "--format", "json")
+    named = mlefit("regress", path, "y ~ x", "--dist", "ordinal-probit", "--format", "json")
+    assert parameters(linked) == parameters(named)
+
+
+def test_a_plugin_with_nothing_but_its_nll(mlefit, table, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "import numpy as np\n"
+        "from mlefit.families.base import Family, Parameter\n"
+        "from mlefit.families.links import identity, log\n"
+        "class Mine(Family):\n"
+        "    name = 'mine'\n"
+        "    parameters = (Parameter('mu', identity), Parameter('sigma', log))\n"
+        "    def nll(self, y, eta):\n"
+        "        return 0.9189385332046727 + eta[1] + 0.5 * ((y - eta[0]) * np.exp(-eta[1])) ** 2\n",
+        encoding="utf-8",
+    )
+    mine = mlefit("regress", table(*LINES), "y ~ x", "--dist", "mine", "--plugin", plugin, "--format", "json")
+    normal = mlefit("regress", table(*LINES), "y ~ x", "--format", "json")
+    for name, row in parameters(mine).items():
+        assert row["estimate"] == pytest.approx(parameters(normal)[name]["estimate"], rel=1e-6)
+        assert row["std_error"] == pytest.approx(parameters(normal)[name]["std_error"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("dist", "main"), [("mixture:normal*2", "mu1"), ("scipy:gumbel_r", "loc"), ("hurdle:poisson", "mu")]
+)
+def test_composed_families(mlefit, table, dist, main):
+    ran = mlefit("regress", table(*LINES), "y ~ x", "--dist", dist, "--format", "json")
+    assert ran.status in (0, 3), ran.err
+    assert any(name.endswith("[x]") for name in json.loads(ran.out)["parameters"])
+
+
+def test_a_factor_of_thousands_of_levels_is_refused_before_it_fills_the_memory(mlefit, table):
+    path = table("y,g,h", *(f"{i % 7},g{i},h{i // 2}" for i in range(3000)))
+    ran = mlefit("regress", path, "y ~ C(g) * C(h)")
+    assert ran.status == 1
+    assert "more than can be fitted" in ran.err
+
+
+def test_markup_and_escapes_in_labels_print_as_text(mlefit, table):
+    path = table("y,g", *(f"{i % 5},{'[red]x' if i % 2 else chr(27) + '[31m'}" for i in range(12)))
+    ran = mlefit("regress", path, "y ~ g")
+    assert ran.status == 0
+    assert "\x1b[" not in ran.out
+    assert "[red]" in ran.out or "\\x1b[31m" in ran.out
