@@ -131,6 +131,10 @@ class Family(ABC):
         """Which rows the family can give probability to, (n,)."""
         return self.support.contains(y if y.ndim == 1 else y[0])
 
+    def kinds(self, y: Array) -> Index | None:
+        """Codes (n,) of rows that are computed alike, for rows of several kinds to be sorted by; None for one kind."""
+        return None
+
     def central(self, y: Array) -> Array:
         """One finite value a row, (n,), to tell the location and the scale of the data."""
         return y if y.ndim == 1 else y[0]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families import imputed, interval
-from mlefit.families.base import Derivatives, Family, Rows
+from mlefit.families.base import Derivatives, Family, Index, Rows
 from mlefit.families.interval import with_columns
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
@@ -98,6 +98,12 @@ class Censored(Wrapped):
         known = ~np.isnan(y[0]) & ~np.isnan(y[1]) & (left < right)
         known &= (right >= self.support.lower) if self.discrete else (right > self.support.lower)
         return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known)
+
+    def kinds(self, y: Array) -> Index:
+        """Exact, open above, open below, closed."""
+        exact, left, right = self.ends(y)
+        codes = 1 + (left == -np.inf).astype(np.intp) + 2 * (right == np.inf).astype(np.intp)
+        return np.where(exact, 0, codes)
 
     def central(self, y: Array) -> Array:
         """The value or the middle of the interval; the finite end of an open one."""

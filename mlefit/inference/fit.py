@@ -59,6 +59,11 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
             raise UsageError(f"a confidence level lies between 0 and 1, such as 0.95; {self.level:g} does not")
+        if self.interval == "profile" and self.weight_kind == "importance":
+            raise UsageError(
+                "profile limits take a weight for so many rows, which importance weights are not; "
+                "ask for wald limits, which follow from the robust standard errors"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +88,8 @@ class Fit:
         converged: whether it is one.
         warnings: sentences for the user.
         effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+        weight_kind: what a weight means.
+        weight_kind: what the weights meant.
         interval_detail: what else made the limits, such as the replicates of a bootstrap.
         derived: formulas of the parameters and quantiles, where asked for.
         tests: of values of the parameters, where asked for.
@@ -110,6 +117,8 @@ class Fit:
     effective_n: float
     objective: RowObjective | StatisticObjective = field(repr=False)
     number: int = field(repr=False)
+    weight_kind: WeightKind = "frequency"
+    weight_kind: WeightKind = "frequency"
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
     tests: tuple[NullTests, ...] = ()
@@ -128,9 +137,9 @@ class Fit:
         """Confidence limits of every parameter.
 
         Raises:
-            UsageError: a level outside (0, 1) or an unknown method.
+            UsageError: a level outside (0, 1), an unknown method, or profile limits with importance weights.
         """
-        options = Options(level=level, interval=method)
+        options = Options(level=level, interval=method, weight_kind=self.weight_kind)
         lower, upper = _limits(
             self.family,
             self.objective,
@@ -275,6 +284,9 @@ def fit_sample(
     weight = sample.total_weight
     if family.discrete and options.weight_kind == "frequency":
         sample = sample.collapse()
+    kinds = family.kinds(sample.y)
+    if kinds is not None:
+        sample = sample.arranged(kinds)
     target = objective(family, Constant(), sample, engine)
     solution = solve(family, sample, target, options.start)
     extremes = _extremes(family, sample)
@@ -378,6 +390,7 @@ def report(
             float(effective[i]),
             target,
             i,
+            weight_kind=options.weight_kind,
         )
         for i in range(count)
     ]
