@@ -88,7 +88,6 @@ class Fit:
         converged: whether it is one.
         warnings: sentences for the user.
         effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
-        weight_kind: what a weight means.
         weight_kind: what the weights meant.
         interval_detail: what else made the limits, such as the replicates of a bootstrap.
         derived: formulas of the parameters and quantiles, where asked for.
@@ -117,7 +116,6 @@ class Fit:
     effective_n: float
     objective: RowObjective | StatisticObjective = field(repr=False)
     number: int = field(repr=False)
-    weight_kind: WeightKind = "frequency"
     weight_kind: WeightKind = "frequency"
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()

@@ -16,7 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlefit import fit
 from mlefit.cli import run
+from mlefit.errors import UsageError
 from mlefit.report.document import FORMATS
 
 DATA = Path(__file__).parents[2] / "sample_data"
@@ -161,6 +163,14 @@ def test_importance_weights(mlefit: Callable, table: Callable) -> None:
     )
     assert frequency["parameters"]["mu"]["estimate"] == importance["parameters"]["mu"]["estimate"]
     assert frequency["parameters"]["mu"]["std_error"] != importance["parameters"]["mu"]["std_error"]
+    # A likelihood in which every row counts ten times drops ten times as fast: profile limits would be ten rows'.
+    weighted = ("estimate", path, "-c", "a", "--weights", "w", "--weight-kind", "importance")
+    ran = mlefit(*weighted, "--interval", "profile")
+    assert (ran.status, ran.out) == (2, "")
+    assert "ask for wald limits" in ran.err
+    found = fit({"a": [1, 2, 4, 7], "w": [1, 3, 2, 0.5]}, column="a", weights="w", weight_kind="importance")
+    with pytest.raises(UsageError, match="wald"):
+        found.interval(method="profile")
 
 
 HOSTILE = ["[bold]x[/bold]", "a\x1b[31mred", "a|b", "a&b_%$", "=cmd()", '"quoted"', "tab\there", "é☃", "$1"]
