@@ -279,7 +279,7 @@ def _estimate(
         return _answered(fits, None, wanted, options)
     rows = grouped(family, request, roles)
     fits = fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
-    return _answered(fits, rows.apart(), wanted, options)
+    return _answered(fits, rows.apart() if wanted and wanted.bootstrap else None, wanted, options)
 
 
 def _answered(
