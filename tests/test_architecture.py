@@ -32,14 +32,14 @@ FLOORS = {
 # What stands between the floors and the commands: the Python interface, explanations, the family checker.
 DOORS = {
     "censoring": 4.5,  # between the reader, whose tables it completes, and the interface that asks for it
-    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "regressing": 5, "comparing": 6, "explain": 5, "estimators": 5,
+    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "regressing": 5, "comparing": 6, "sampling": 6, "explain": 5, "estimators": 5,
 }  # fmt: skip
 # Predictors turn samples into sums, which solvers define; the objective needs an engine to default to.
 NEIGHBOURS = {("predictors", "sample"), ("predictors", "solvers"), ("objective", "engines")}
 # Conveniences of results, each imported when it is called: a fit prints itself, a model predicts from a table.
 SHORTCUTS = {
     ("inference/fit.py", "report"), ("inference/compare.py", "report"), ("inference/model.py", "report"),
-    ("inference/regression.py", "report"),
+    ("inference/regression_result.py", "report"),
     ("inference/model.py", "modelling"),
 }  # fmt: skip
 

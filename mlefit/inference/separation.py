@@ -1,0 +1,170 @@
+"""Whether a regression has a maximum: separation, parameters that run off, exact fits, each said by name.
+
+A direction of little information is followed out to where scores mean a boundary. Where the likelihood has not fallen
+by then it never will: the columns that make up the direction separate the outcomes (Albert and Anderson 1984).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.families.links import Array
+from mlefit.inference.certificate import FLAT, GRADIENT, Certificate
+from mlefit.inference.fit import number
+from mlefit.inference.linear_model import Problem, links_bounded, term_names
+from mlefit.sample import Sample
+from mlefit.solvers.solution import Solution
+
+FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
+FAINT: Final = 1e-4  # information in a direction, relative to the largest, that asks for a closer look
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    certificate: Certificate
+    warnings: tuple[str, ...]
+    lost: NDArray[np.bool_]  # (K,) coefficients that run off
+    direction: Array  # (K,) which way
+
+
+def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
+    """Whether the point is a maximum; what runs off, by name."""
+    family, hessian = problem.family, solution.sums.hessian[0]
+    size = hessian.shape[0]
+    lost, direction = np.zeros(size, dtype=bool), np.zeros(size)
+    decrement = float(solution.decrement[0])
+    if not size:
+        return Verdict(Certificate(0.0, True, None), (), lost, direction)
+    diagonal = np.diag(hessian)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values = np.linalg.eigvalsh(np.nan_to_num(hessian * scale[:, None] * scale))
+    positive = bool((diagonal > 0).all() and values[0] > FLAT)
+    condition = float(values[-1] / values[0]) if values[0] > 0 else None
+    spike = False
+    if not family.discrete:
+        centre = family.central(problem.sample.y)
+        wide = float(np.abs(centre).max()) or 1.0
+        height = -float(solution.sums.value[0]) / total + np.log(wide)
+        spike = bool(height > 25)
+    if spike:
+        sentence = (
+            f"the likelihood of {family.name} is unbounded: the predictors fit every row exactly, so its spread runs "
+            "to 0; no maximum-likelihood estimate exists"
+        )
+        return Verdict(Certificate(number(decrement), False, None, (), sentence), (sentence,), lost, direction)
+    said: list[str] = []
+    edge: list[str] = []
+    trouble = ""
+    for runaway in _runaways(problem, solution):
+        sentence, fatal, names = _said(problem, runaway, solution)
+        lost |= runaway.lost
+        direction = np.where(runaway.lost, runaway.change, direction)
+        said.append(sentence)
+        edge += [name for name in names if name not in edge]
+        trouble = trouble or (sentence if fatal else "")
+    if not trouble and not positive and not lost.any():
+        trouble = (
+            "the observed information is not positive definite: the likelihood is flat along a ridge, so the "
+            "coefficients are not identified by these data"
+        )
+        said.append(trouble)
+    elif not trouble and not lost.any() and not decrement <= GRADIENT:
+        trouble = "the solver stopped before the gradient vanished: the estimates are not a maximum"
+        said.append(trouble)
+    certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
+    return Verdict(certificate, tuple(said), lost, direction)
+
+
+@dataclass(frozen=True, eq=False)
+class _Runaway:
+    """A direction in which the likelihood never falls: which coefficients move, and how the scores of rows do."""
+
+    lost: NDArray[np.bool_]
+    change: Array  # (K,) of the coefficients
+    shift: Array  # (k, n) of the scores
+
+
+def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
+    """Directions of little information along which the NLL goes on falling, out to where scores mean a boundary."""
+    hessian, theta = solution.sums.hessian[0], solution.theta[0]
+    size = theta.size
+    gram = np.zeros((size, size))
+    for part, matrix in zip(problem.slices, problem.designs, strict=True):
+        gram[part, part] = matrix.gram
+    root_gram = np.linalg.cholesky(gram)
+    half = np.linalg.inv(root_gram)
+    with np.errstate(all="ignore"):
+        values, vectors = np.linalg.eigh(np.nan_to_num(half @ hessian @ half.T))
+    weight = problem.sample.total_weight[0]
+    limit = FAINT * max(float(np.abs(values).max()), float(weight))
+    bounded = links_bounded(problem.family)
+    found: list[_Runaway] = []
+    zero = np.zeros(1, dtype=np.intp)
+    level = float(solution.sums.value[0])
+    for value, vector in zip(values, vectors.T, strict=True):
+        if value > limit:
+            break
+        move = half.T @ vector
+        move[np.abs(move) < 1e-7 * np.abs(move).max()] = 0
+        shift = problem.objective.predictor.scores(move[None], Sample(problem.sample.y, x=problem.sample.x))[:, 0]
+        reach = max((float(np.abs(s).max()) for s, b in zip(shift, bounded, strict=True) if b), default=0.0)
+        if reach < 1e-8 * float(np.abs(shift).max()) or reach == 0:
+            continue
+        steps = np.array([-FAR, FAR]) / reach
+        ends = [float(problem.objective.value((theta + t * move)[None], zero)[0]) for t in steps]
+        slack = 1e-6 + 1e-12 * abs(level)
+        side = int(np.argmin(np.where(np.isfinite(ends), ends, np.inf)))
+        if not np.isfinite(ends[side]) or ends[side] > level + slack:
+            continue
+        change = np.asarray(problem.back @ (move * steps[side]), dtype=float)
+        shift = shift * steps[side]
+        moved = np.zeros(size, dtype=bool)
+        for part, matrix in zip(problem.slices, problem.designs, strict=True):
+            share = np.abs(change[part]) * np.sqrt(np.mean(matrix.x**2, axis=0))
+            moved[part] = share > 1e-3 * FAR / 10
+        found.append(_Runaway(moved, change, shift))
+    return found
+
+
+def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str, bool, list[str]]:
+    """The sentence, whether there is no maximum because of it, and the names it concerns."""
+    family = problem.family
+    names, terms = term_names(problem)
+    moved = [j for j in range(len(names)) if runaway.lost[j]]
+    plain = [j for j in moved if not terms[j][1]]
+    if plain and len(plain) == len(moved) and family.size == len(family.parameters) and family.name[:7] != "ordinal":
+        j = plain[0]
+        parameter = family.parameters[family.names.index(terms[j][0])]
+        up = runaway.change[j] > 0
+        limit = parameter.limit if up else parameter.limit_below
+        end = parameter.link.upper if up else parameter.link.lower
+        what = f", where {family.name} becomes {limit}" if limit else ""
+        if np.isinf(end):
+            advice = f"; fit {limit} instead" if limit else ""
+            return (
+                f"{parameter.name} runs off to infinity{what}: the likelihood has no maximum in {parameter.name}"
+                f"{advice}",
+                True, [parameter.name],
+            )  # fmt: skip
+        return (
+            f"{parameter.name} = {end:g} lies on the boundary{what}: no standard error exists", False, [parameter.name]
+        )  # fmt: skip
+    columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")] or [
+        terms[j][1] or names[j] for j in moved
+    ]
+    columns = list(dict.fromkeys(columns))
+    shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
+    separated = int((np.abs(runaway.shift).max(axis=0) > 1e-3 * FAR).sum())
+    whole = separated == problem.sample.n
+    kind = "complete separation" if whole else f"quasi-complete separation: {separated} of {problem.sample.n} rows"
+    many = len(columns) > 1
+    return (
+        f"{shown} predict{'' if many else 's'} some outcomes perfectly ({kind}), so the coefficient"
+        f"{'s run' if many else ' runs'} off to infinity: no maximum-likelihood estimate exists; leave "
+        f"{'one of them' if many else 'it'} out or merge levels",
+        True, [names[j] for j in moved],
+    )  # fmt: skip
