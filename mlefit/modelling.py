@@ -11,15 +11,17 @@ import numpy as np
 
 from mlefit import reading
 from mlefit.errors import DataError, UsageError
-from mlefit.families import losses
+from mlefit.families import losses, registry
 from mlefit.families.base import Family
 from mlefit.inference import checkpoint as checkpoints
+from mlefit.inference.derived import underlying
 from mlefit.inference.encoding import Codes, Column
 from mlefit.inference.evaluation import Evaluation
+from mlefit.inference.fit import Fit
 from mlefit.inference.learning import Prepared, Table, finish, prepare
-from mlefit.inference.model import Model
+from mlefit.inference.model import ConstantScorer, Model
 from mlefit.inference.prediction import evaluate_columns, predict_columns
-from mlefit.inference.target import wants_labels
+from mlefit.inference.target import Target, wants_labels
 from mlefit.inference.training import Settings, State, Watch, run
 
 # A text column chosen by default is left out when it has more labels than this and than half the rows: a name.
@@ -345,6 +347,22 @@ def _fitting(family: Family) -> tuple[str, str, str]:
     if support.upper == 1 and support.lower == 0:
         return "petrol", "yield_fraction", ""
     return SAMPLES["mse"] if support.lower > -np.inf else SAMPLES["gaussian-nll"]
+
+
+def constant_model(fit: Fit, trials: str = "") -> Model:
+    """A fit of one column as a model that gives every row the same distribution, that of uncensored values.
+
+    Raises:
+        DataError: the fit has no maximum.
+        UsageError: a family that has no name to be found by again.
+    """
+    if not fit.converged:
+        raise DataError(f"a fit of {fit.family.name} without a maximum is not saved")
+    family = underlying(fit.family)
+    registry.get(family.name)
+    levels = tuple(name.removeprefix("p[").removesuffix("]") for name in family.names) if family.labels else ()
+    target = Target(fit.column, levels, trials)
+    return Model(family, family.name, target, ConstantScorer(fit.eta), fit.eta, fit.to_dict(), notes=fit.warnings)
 
 
 # -- using a model --------------------------------------------------------------------------------------------

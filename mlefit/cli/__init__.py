@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "compare": "Fit several families and rank them; or rank saved models.",
     "regress": "Fit a regression: parameters linear in columns.",
     "likelihood": "Show the likelihood as a function of the parameters.",
+    "sample": "Draw random numbers from a family or a saved model.",
     "families": "List the families that can be fitted.",
     "explain": "Teach a family or a loss, from the density to the estimate.",
     "train": "Train a small network by maximum likelihood.",

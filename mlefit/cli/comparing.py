@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlefit.errors import UsageError
+from mlefit.errors import DataError, UsageError
 from mlefit.report.document import Document
 
 if TYPE_CHECKING:
@@ -18,9 +19,13 @@ def parted(paths: Sequence[str]) -> tuple[list[str], str | None]:
 
     Raises:
         UsageError: two files of data.
+        DataError: a model that is not there.
     """
     models = [path for path in paths if is_model(path)]
     others = [path for path in paths if path not in models]
+    for path in others[:-1]:
+        if not Path(path).exists():
+            raise DataError(f"there is no file {path}")
     if len(others) > 1:
         raise UsageError(
             f"compare takes one source of data; {others[0]!r} and {others[1]!r} are two (a glob in quotes takes many)"

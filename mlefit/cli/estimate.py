@@ -72,6 +72,7 @@ def command(
     encoding: o.Encoding = "utf-8",
     missing: o.Missing = "drop",
     plugin: o.Plugin = None,
+    save: i.Save = None,
     plot: o.Plot = None,
     format: o.Format = "table",
     quiet: o.Quiet = False,
@@ -100,5 +101,7 @@ def command(
         from mlefit.report.plots import fit_plot
 
         fit_plot(fits, samples(family, fits, request, roles), plot)
+    if save:
+        i.save(fits, roles, save)
     document = o.fits_document(fits, many=bool(by) or len(roles.y) > 1)
     return replace(document, messages=[*document.messages, *o.unnormalised(fits)]) if density else document

@@ -11,6 +11,8 @@ from mlefit.cli import options as o
 from mlefit.errors import UsageError
 
 if TYPE_CHECKING:
+    from mlefit.api import Roles
+    from mlefit.inference.fit import Fit
     from mlefit.inference.wanted import Wanted
 
 INFERENCE: Final = "Tests and limits"
@@ -50,6 +52,27 @@ Quantile = Annotated[
     typer.Option("--quantile", metavar="P[,P]", rich_help_panel=INFERENCE, show_default=False,
                  help="Quantiles of the fitted distribution, such as 0.1 for the B10 life."),
 ]  # fmt: skip
+
+
+Save = Annotated[
+    str | None,
+    typer.Option("--save", metavar="MODEL", rich_help_panel=o.OUTPUT, show_default=False,
+                 help="Write the fit to a file, for predict, evaluate, compare and sample."),
+]  # fmt: skip
+
+
+def save(fits: Sequence[Fit], roles: Roles, path: str) -> None:
+    """Write the one fit there is as a constant model.
+
+    Raises:
+        UsageError: several fits, or one without a maximum.
+    """
+    from mlefit.modelling import constant_model
+
+    if len(fits) > 1:
+        raise UsageError(f"--save writes one model, not {len(fits)} fits; choose one with --where or --column")
+    constant_model(fits[0], roles.further[0] if roles.further else "").save(path)
+    o.message(f"model saved to {path}")
 
 
 def own(interval: str) -> Any:

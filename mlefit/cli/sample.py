@@ -1,0 +1,81 @@
+"""`mlefit sample`: random numbers from a family or a saved model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mlefit.cli import options as o
+from mlefit.errors import UsageError
+
+HELP = """\
+Draws from a family at the parameters given, or one value a row from the distribution that a saved model gives the
+rows of DATA. Same seed, same numbers; any number of rows is streamed.
+"""
+
+EXAMPLES = """\
+[bold]Examples[/]\n
+mlefit sample --dist gamma --params shape=2,rate=1 -n 1000 --seed 1\n
+mlefit sample --dist binomial --params p=0.3 --trials 10 -n 5\n
+mlefit sample --dist weibull --params shape=2,scale=80 -n 1000 | mlefit estimate --dist weibull\n
+mlefit sample diabetes.mle sample_data/diabetes.csv --seed 1
+"""
+
+
+def command(
+    model: Annotated[
+        str | None, typer.Argument(metavar="[MODEL]", help="A file made by --save.", show_default=False)
+    ] = None,
+    data: o.Data = None,
+    dist: Annotated[
+        str | None, typer.Option("--dist", "-d", metavar="NAME", help="Family, in place of MODEL.", show_default=False)
+    ] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option("--params", "-p", metavar="NAME=VALUE[,...]", help="All its parameters.", show_default=False),
+    ] = None,
+    n: Annotated[int, typer.Option("-n", metavar="N", help="Draws from a family or a constant model.")] = 1,
+    trials: Annotated[
+        float | None, typer.Option(metavar="N", help="Number of trials (binomial ...).", show_default=False)
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="New numbers each time without.", show_default=False)
+    ] = None,
+    where: o.Where = None,
+    no_header: o.NoHeader = False,
+    delimiter: o.Delimiter = None,
+    encoding: o.Encoding = "utf-8",
+    plugin: o.Plugin = None,
+    format: o.Format = "csv",
+    quiet: o.Quiet = False,
+) -> int:
+    import secrets
+
+    from mlefit.report.streams import write_chunks
+    from mlefit.sampling import at, constant_scores, draws, draws_of
+
+    if (model is None) == (dist is None):
+        raise UsageError("name a family with --dist and --params, or a saved MODEL, one of the two")
+    o.plugins(plugin)
+    chosen = secrets.randbits(32) if seed is None else seed
+    if chosen < 0:
+        raise UsageError(f"a seed is 0 or more; {chosen} is not")
+    if dist is not None:
+        family, eta = at(dist, o.pairs(params or (), "--params"))
+        chunks = draws(family, eta, n, chosen, trials)
+    else:
+        from mlefit.inference.model import load
+        from mlefit.modelling import checked
+
+        found = load(model or "")
+        if params:
+            raise UsageError("--params is for --dist; a saved model brings its own")
+        if data is None and not found.features:
+            chunks = draws(found.family, constant_scores(found), n, chosen, trials)
+        else:
+            request = checked(found, o.source(data, where, no_header, delimiter, encoding, "drop"))
+            chunks = draws_of(found, request, chosen)
+    write_chunks(chunks, format, sys.stdout)
+    return 0
