@@ -199,8 +199,9 @@ def scipy_groups(name, rows, held):
     return seconds, [distribution.logpdf(y, *theta[g]).sum() for g, y in rows.groupby("g")["y"]]
 
 
-def test_groups(count=100_000, some=40, size=20):
+def test_groups():
     """Many small groups; scipy's time is that of the first few, extrapolated."""
+    count, some, size = 100_000, 40, 20
     rows, ratios = [], []
     for name in ("gamma", "weibull", "student-t"):
         held = PEERS[name][2]
