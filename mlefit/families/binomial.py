@@ -102,7 +102,7 @@ class Binomial(ExponentialFamily):
 
     def drift(self, y: Array, eta: Array) -> dict[int, tuple[Array, list[Array]]]:
         """dP(Y > y)/dp = (trials - y)/(1 - p) P(Y = y) (Johnson, Kemp and Kotz 2005, equation 3.39)."""
-        speed = (y[1] - y[0]) * expit(eta[0])
+        speed = np.where((y[0] >= 0) & (y[0] < y[1]), y[1] - y[0], 0.0) * expit(eta[0])
         return {0: (speed, [speed * expit(-eta[0])])}
 
     def quantile(self, q: Array, eta: Array) -> Array:
