@@ -61,7 +61,7 @@ def labels(path: Any, column: str = "g", **options: Any) -> list[str]:
         ("y\tg\n1\ta\n2.5\tb\n", {"delimiter": "tab"}),
         ("y, g\n 1 ,a\n+2.5,b\n", {}),
         ("y,g\n1,a\n2.5,b\n".encode("utf-16"), {"encoding": "utf-16"}),
-        (gzip.compress(b"y,g\n1,a\n2.5,b\n"), {}),
+        (gzip.compress(b"y,g\n1,a\n2.5,b\n", mtime=0), {}),
         (b'{"y": 1, "g": "a"}\n\n{"y": 2.5, "g": "b"}\n', {}),
         (b'[{"y": 1, "g": "a"}, {"y": 2.5, "g": "b"}]', {}),
     ],
@@ -175,7 +175,7 @@ print(reading.columns("-"), reading.read(request).numeric["y"].tolist(), reading
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("redirected", [False, True])
 def test_standard_input_is_read_as_often_as_needed(tmp_path: Path, compress: bool, redirected: bool) -> None:
-    content = gzip.compress(b"y\n1\n2\n") if compress else b"y\n1\n2\n"
+    content = gzip.compress(b"y\n1\n2\n", mtime=0) if compress else b"y\n1\n2\n"
     file = tmp_path / "in"
     file.write_bytes(content)
     before = set(os.listdir(tmp_path))
@@ -306,7 +306,7 @@ def test_columns_are_described(write: Any) -> None:
         (bytes(range(256)) * 9, "is binary"),
         (b"%PDF-1.7\n...", "is a PDF"),
         (b"PK\x03\x04....", "zip archive"),
-        (gzip.compress(b"y\n1\n" * 999)[:-20], "cannot be unpacked|cannot be read|damaged"),
+        (gzip.compress(b"y\n1\n" * 999, mtime=0)[:-20], "cannot be unpacked|cannot be read|damaged"),
         (b"\x28\xb5\x2f\xfd rubbish", "cannot be unpacked|cannot be read"),
         (b"PAR1 rubbish", "cannot be read"),
         (b"y\nNA\n\n", "Every one of the 2 rows of .* has a missing value in 'y'"),
