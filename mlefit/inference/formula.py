@@ -215,8 +215,8 @@ def _affordable(terms: Terms, columns: Columns, n: int) -> None:
         width += product
         if width > WIDEST or width * n > CELLS:
             raise DataError(
-                f"the formula {terms.text!r} makes about {width} columns of {n} rows (see {str(term)!r}), more than can "
-                f"be fitted; a factor should have few levels"
+                f"the formula {terms.text!r} makes about {width} columns of {n} rows (see {str(term)!r}), more than "
+                f"can be fitted; a factor should have few levels"
             )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.families.links import Array
-from mlefit.inference.certificate import FLAT, GRADIENT, Certificate
+from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
 from mlefit.inference.fit import number
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
 from mlefit.sample import Sample
@@ -41,7 +41,9 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
         return Verdict(Certificate(0.0, True, None), (), lost, direction)
     diagonal = np.diag(hessian)
     scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    values = np.linalg.eigvalsh(np.nan_to_num(hessian * scale[:, None] * scale))
+    with np.errstate(all="ignore"):
+        scaled = np.clip(np.nan_to_num(hessian * scale[:, None] * scale), -1e6, 1e6)
+    values = np.linalg.eigvalsh(scaled)
     positive = bool((diagonal > 0).all() and values[0] > FLAT)
     condition = float(values[-1] / values[0]) if values[0] > 0 else None
     spike = False
@@ -49,7 +51,7 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
         centre = family.central(problem.sample.y)
         wide = float(np.abs(centre).max()) or 1.0
         height = -float(solution.sums.value[0]) / total + np.log(wide)
-        spike = bool(height > 25)
+        spike = bool(height > SPIKE)
     if spike:
         sentence = (
             f"the likelihood of {family.name} is unbounded: the predictors fit every row exactly, so its spread runs "
@@ -63,7 +65,7 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
         sentence, fatal, names = _said(problem, runaway, solution)
         lost |= runaway.lost
         direction = np.where(runaway.lost, runaway.change, direction)
-        said.append(sentence)
+        said += [sentence] if sentence not in said else []
         edge += [name for name in names if name not in edge]
         trouble = trouble or (sentence if fatal else "")
     if not trouble and not positive and not lost.any():
@@ -153,6 +155,14 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
         return (
             f"{parameter.name} = {end:g} lies on the boundary{what}: no standard error exists", False, [parameter.name]
         )  # fmt: skip
+    y = family.central(problem.sample.y)
+    if family.discrete and (y == y[0]).all():
+        return (
+            f"the response is {y[0]:g} in every row, so the intercept runs off to infinity: no maximum-likelihood "
+            "estimate exists",
+            True,
+            [names[j] for j in moved],
+        )
     columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")] or [
         terms[j][1] or names[j] for j in moved
     ]

@@ -7,6 +7,7 @@ design matrices are the sample's `x`, one a score; known additions (offsets, exp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Linear:
 
     def __init__(self, sizes: Sequence[int]) -> None:
         ends = np.cumsum([0, *sizes])
-        self.blocks = tuple(slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True))
+        self.blocks = tuple(slice(int(a), int(b)) for a, b in pairwise(ends))
 
     def scores(self, theta: Array, sample: Sample) -> Array:
         """(P, p) to (k, P, n) for one group, or (k, n) for a problem a group."""

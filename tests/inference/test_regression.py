@@ -418,3 +418,14 @@ def test_a_regression_on_nothing_is_the_constant_fit():
     assert fit.log_likelihood == pytest.approx(constant.log_likelihood, rel=1e-12)
     assert np.exp(fit.coefficients[0]) == pytest.approx(constant.estimates["shape"] / constant.estimates["rate"])
     assert fit.null_log_likelihood == pytest.approx(fit.log_likelihood, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["normal", "gamma", "lognormal", "weibull", "student-t", "logistic", "poisson", "bernoulli", "negative-binomial"],
+)
+def test_a_constant_response_is_no_fit(name):
+    value = 0.0 if name in ("poisson", "bernoulli") else 1.0
+    fit = mlefit.regress({"y": np.full(20, value), "x": np.linspace(-1, 1, 20)}, "y ~ x", name)
+    assert not fit.converged
+    assert len(fit.warnings[0]) > 20
