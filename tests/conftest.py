@@ -14,6 +14,12 @@ import pytest
 from mlefit.cli import run
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Both cores for the whole suite; one process, and what it prints, for a part of it."""
+    whole = not config.invocation_params.args or set(config.invocation_params.args) <= {"-q", "-v", "--no-header"}
+    return 2 if whole else 0
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command did: exit status, standard output, standard error."""
