@@ -197,8 +197,6 @@ def samples(family: Family, fits: Sequence[Fit], request: reading.Request, roles
     found: list[Sample] = []
     for name in dict.fromkeys(fit.column for fit in fits):
         found += grouped(family, request, replace(roles, y=(name,))).apart()
-    if roles.censoring:
-        found = [replace(sample, y=family.central(sample.y)) for sample in found]
     return found
 
 

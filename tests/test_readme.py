@@ -244,8 +244,16 @@ def _rewritten(found: re.Match[str], pictures: set[str]) -> str:
         for name in pictures:
             drawn = Path(folder) / Path(name).name
             if drawn.exists():
-                shutil.copy(drawn, ROOT / name)
+                _small(drawn, ROOT / name)
     return f"```console\n{text}```" if block.language == "console" else found[0]
+
+
+def _small(drawn: Path, target: Path) -> None:
+    """A picture in 48 colours, which is a third of the bytes."""
+    from PIL import Image
+
+    target.parent.mkdir(exist_ok=True)
+    Image.open(drawn).convert("RGB").quantize(48, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def refresh() -> None:

@@ -12,6 +12,7 @@ from mlefit.errors import UsageError
 from mlefit.inference.intervals import normal_quantile
 from mlefit.inference.surface import Surface, evaluate
 from mlefit.report import figure as f
+from mlefit.report.survival import survival_panel
 from mlefit.report.text import harmless, significant
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def _one(axis: Axes, fit: Fit, sample: Sample) -> None:
     label = f"{fit.family.name}: {estimates}" if len(estimates) < 60 else fit.family.name
     axis.set_xlabel(harmless(fit.column))
     weight = np.ones(sample.n) if sample.weight is None else np.asarray(sample.weight)
-    if fit.family.labels:
+    if fit.family.censored or fit.family.truncated:
+        survival_panel(axis, fit, np.asarray(sample.y), weight, label)
+    elif fit.family.labels:
         _levels(axis, fit, sample, weight, label)
     elif fit.family.discrete:
         _counts(axis, fit, sample, weight, label)
