@@ -23,6 +23,8 @@ EXAMPLES = """\
 mlefit compare sample_data/groundbeef.csv --dist gamma,weibull,lognormal\n
 mlefit compare sample_data/groundbeef.csv --dist continuous --rank bic --plot groundbeef.png\n
 mlefit compare sample_data/old_faithful.csv --column waiting --dist all --folds 5 --seed 1\n
+mlefit regress sample_data/diabetes.csv "progression ~ bmi + bp" --save line.mle\n
+mlefit train sample_data/diabetes.csv --loss mse --target progression --save network.mle\n
 mlefit compare line.mle network.mle sample_data/diabetes.csv
 """
 

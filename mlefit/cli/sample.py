@@ -20,6 +20,7 @@ EXAMPLES = """\
 mlefit sample --dist gamma --params shape=2,rate=1 -n 1000 --seed 1\n
 mlefit sample --dist binomial --params p=0.3 --trials 10 -n 5\n
 mlefit sample --dist weibull --params shape=2,scale=80 -n 1000 | mlefit estimate --dist weibull\n
+mlefit train sample_data/diabetes.csv --loss mse --target progression --save diabetes.mle\n
 mlefit sample diabetes.mle sample_data/diabetes.csv --seed 1
 """
 
