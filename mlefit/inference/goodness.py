@@ -22,6 +22,7 @@ from mlefit.sample import Sample
 
 EDF: Final = ("kolmogorov_smirnov", "cramer_von_mises", "anderson_darling")
 CHI: Final = "chi_squared"
+LOST: Final = 0.1  # share of replicates that may fail before no p-value is given
 EXPECTED: Final = 5.0  # the least expected count of a cell (Cochran 1954)
 CELLS: Final = 200  # cells at most
 
@@ -84,13 +85,14 @@ def goodness(
             return Goodness(values, {}, 0, 0 if edges is None else edges.size + 1)
         # A statistic that is infinite (an end of the support among the values) says nothing.
         # Adding one keeps the test at its level (Davison and Hinkley 1997, equation 4.11). A replicate that could
-        # not be fitted counts as no better than the data.
+        # not be fitted counts as no better than the data; where many could not, nothing is known.
         statistics = np.concatenate(drawn, axis=1)
+        lost = dict(zip(names, (~np.isfinite(statistics)).sum(axis=1).tolist(), strict=True))
         larger = (~(statistics < observed * (1 - 1e-12))).sum(axis=1)
         p_values = {
             name: float((1 + count) / (replicates + 1))
             for name, count in zip(names, larger, strict=True)
-            if np.isfinite(values[name])
+            if np.isfinite(values[name]) and lost[name] <= LOST * replicates
         }
     return Goodness(values, p_values, replicates, 0 if edges is None else edges.size + 1)
 
