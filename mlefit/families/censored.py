@@ -109,7 +109,8 @@ class Censored(Wrapped):
         """The value or the middle of the interval; the finite end of an open one."""
         lower, upper = y[0], y[1]
         low, high = np.where(np.isfinite(lower), lower, upper), np.where(np.isfinite(upper), upper, lower)
-        middle = low + (high - low) / 2
+        with np.errstate(invalid="ignore"):  # a row open on both sides
+            middle = low + (high - low) / 2
         return np.where(np.isfinite(middle), middle, 0.0)
 
     def starts(self, rows: Rows) -> list[Array]:
