@@ -105,7 +105,8 @@ class _Statistics:
             assert centre is not None
             first = part.sample.y if part.sample.y.ndim == 1 else part.sample.y[0]
             with np.errstate(all="ignore"):
-                for groups, rows in part.sample.chunks():
+                whole = part.sample.collapse() if self.family.discrete else part.sample
+                for groups, rows in whole.chunks():
                     sums = self.family.summed(rows, centre[:, at[groups]])
                     if totals is None:
                         totals = np.zeros((sums.shape[0], len(self.index)))

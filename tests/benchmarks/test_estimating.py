@@ -113,7 +113,7 @@ def test_whole_process_beside_fitter(tmp_path):
         np.savetxt(bare, y, fmt="%.17g")  # fitter takes no header
         ours = [PYTHON, "-m", "mlefit", "estimate", str(data), "--dist", name]
         other = [FITTER, "fitdist", str(bare), "--distributions", peer, "--no-progress"]
-        mine, theirs, ratio = processes_in_turn(ours, other, folder=tmp_path)
+        mine, theirs, ratio = processes_in_turn(ours, other, runs=2, folder=tmp_path)
         ratios.append(ratio)
         rows.append([name, mine.cpu, mine.wall, theirs.cpu, theirs.wall, ratio, mine.peak, theirs.peak])
     show(
@@ -232,6 +232,7 @@ def test_ten_million_rows(tmp_path):
     data = tmp_path / "ten_million.csv"
     make = f"""
 import duckdb
+duckdb.sql("SET enable_progress_bar = false")
 tail = "sqrt(-2*ln(random()+1e-12))*cos(6.283185307*random())"
 duckdb.sql(f\"\"\"COPY (SELECT 10+2*{{tail}} AS normal, -2*ln(random()+1e-15)-2*ln(random()+1e-15) AS gamma,
   3*pow(-ln(random()+1e-15), 0.6) AS weibull, floor(-3*ln(random()+1e-12))::INT AS poisson,
@@ -247,7 +248,7 @@ duckdb.sql(f\"\"\"COPY (SELECT 10+2*{{tail}} AS normal, -2*ln(random()+1e-15)-2*
             "print(sum(t.n for t in reading.read_chunks(r)))"
         )
         command = [PYTHON, "-m", "mlefit", "estimate", str(data), "--column", name, "--dist", name]
-        reader, ours, ratio = processes_in_turn([PYTHON, "-c", read], command, runs=3)
+        reader, ours, ratio = processes_in_turn([PYTHON, "-c", read], command, runs=1)
         rows.append([name, ours.cpu, ours.wall, reader.cpu, reader.wall, ratio, ours.peak, reader.peak])
     size = data.stat().st_size / 1e6
     show(
