@@ -7,6 +7,7 @@ For xi below -1 the likelihood grows without bound as the upper endpoint -scale/
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from mlefit.families.links import Array, identity, log
 from mlefit.families.ratios import exp_ratio, log_ratio
 from mlefit.families.support import nonnegative
 from mlefit.families.tails import log1mexp
+
+TAILS: Final = (-0.5, 2.5)  # further shapes to start from: small samples have several maxima, or none inside
 
 
 class GeneralizedPareto(Family):
@@ -55,11 +58,15 @@ class GeneralizedPareto(Family):
         return nll, gradient, symmetric(bend, z * bend - part, 2 * d + (1 + xi) * dd)
 
     def starts(self, rows: Rows) -> list[Array]:
-        """From two quantiles (Pickands 1975, with zero as the lower end), and the exponential."""
-        xi, median = tail_index(rows)
-        scale = median / (np.log(2) * exp_ratio(xi * np.log(2))[0])
-        scale = np.maximum(scale, -1.05 * xi * rows.maximum(rows.y))
-        return [np.stack([log.forward(s), x]) for s, x in ((scale, xi), (rows.mean(rows.y), np.zeros_like(xi)))]
+        """From two quantiles (Pickands 1975, with zero as the lower end); the exponential; a light and a heavy tail."""
+        first, median = tail_index(rows)
+        result = []
+        for xi in (first, np.zeros_like(first), *(np.full_like(first, tail) for tail in TAILS)):
+            scale = median / (np.log(2) * exp_ratio(xi * np.log(2))[0])
+            scale = np.maximum(scale, -1.05 * xi * rows.maximum(rows.y))
+            result.append(np.stack([log.forward(scale), xi]))
+        result[1][0] = log.forward(rows.mean(rows.y))
+        return result
 
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]
@@ -100,7 +107,7 @@ def _outward(hazard: Array, eta: Array) -> Array:
     with np.errstate(all="ignore"):
         w = eta[1] * hazard
         inner = np.where(w == 0, hazard, np.expm1(w) / np.where(eta[1] == 0, 1.0, eta[1]))
-        return np.exp(eta[0]) * np.where(np.isinf(hazard) & (eta[1] == 0), np.inf, inner)
+        return np.asarray(np.exp(eta[0]) * np.where(np.isinf(hazard) & (eta[1] == 0), np.inf, inner))
 
 
 def tail_index(rows: Rows) -> tuple[Array, Array]:

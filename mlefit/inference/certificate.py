@@ -246,13 +246,15 @@ def _no_edges(family: Family, theta: Array) -> list[Edge]:
     return found
 
 
-def _near_cliff(family: Family, theta: Array) -> NDArray[np.bool_]:
-    """Which fits ended where the likelihood turns unbounded, (G,)."""
-    near = np.zeros(theta.shape[0], dtype=bool)
+def interior(family: Family, solution: Solution) -> NDArray[np.bool_]:
+    """Which problems ended at a maximum away from the cliffs of the likelihood, (P,)."""
+    theta, hessian = solution.theta, solution.sums.hessian
+    found = np.isfinite(solution.sums.value) & (solution.decrement <= GRADIENT)
     for j, parameter in enumerate(family.parameters):
         if parameter.name in family.cliffs:
-            near |= parameter.link.inverse(theta[:, j]) < family.cliffs[parameter.name] + EDGE
-    return near
+            found &= parameter.link.inverse(theta[:, j]) > family.cliffs[parameter.name] + EDGE
+    _, lowest, _ = _invert(hessian, np.einsum("ijj->ij", hessian) > 0)
+    return np.asarray(found & (np.einsum("ijj->ij", hessian) > 0).all(axis=1) & (lowest > FLAT))
 
 
 def _fallen(family: Family, theta: Array) -> str:

@@ -17,7 +17,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
-from mlefit.inference.certificate import Certificate, certify
+from mlefit.inference.certificate import Certificate, certify, interior
 from mlefit.inference.rescue import rescued
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
@@ -408,7 +408,7 @@ def solve(
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
         candidates = [target.start.T]
-        return rescued(family, target, _best(target, _overridden(family, candidates, start), held, family.step), held)
+        return rescued(family, target, _best(family, target, _overridden(family, candidates, start), held), held)
     assert sample is not None, "a target of rows has rows"
     thin = sample.n > 4 * THIN * sample.groups
     rows = sample.thin(THIN) if thin else sample
@@ -416,19 +416,23 @@ def solve(
         candidates = _overridden(family, family.starts(rows), start)
         if thin and not irregular.all():
             rough = RowObjective(family, target.predictor, rows, target.engine)
-            candidates = [_best(rough, candidates, held, family.step).theta.T]
+            candidates = [_best(family, rough, candidates, held).theta.T]
         if thin and irregular.any():
             candidates = [np.where(irregular[:, None], family.start(sample), eta) for eta in candidates]
-    return rescued(family, target, _best(target, candidates, held, family.step), held)
+    return rescued(family, target, _best(family, target, candidates, held), held)
 
 
 def _best(
+    family: Family,
     target: RowObjective | StatisticObjective,
     candidates: list[Array],
     held: NDArray[np.bool_] | None,
-    step: Array,
 ) -> Solution:
-    """Solve from all candidates, each (k, G), as one batch; the lowest value of each group."""
+    """Solve from all candidates, each (k, G), as one batch; the lowest value of each group.
+
+    Where the likelihood is unbounded at a cliff, its maximum is the highest one away from there (Grimshaw 1993).
+    """
+    step = family.step
     count = candidates[0].shape[1]
     start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
@@ -438,6 +442,9 @@ def _best(
     if len(candidates) == 1:
         return solution
     values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
+    if family.cliffs:
+        sound = interior(family, solution).reshape(-1, count)
+        values = np.where(sound | ~sound.any(axis=0), values, np.inf)
     pick = np.argmin(values, axis=0) * count + np.arange(count)
     sums = solution.sums
     chosen = type(sums)(sums.value[pick], sums.gradient[pick], sums.hessian[pick])

@@ -49,3 +49,14 @@ def test_recovers_its_shape(family, xi):
     fit = fit_sample(family, Sample(y))[0]
     assert fit.converged
     assert abs(fit.theta[-1] - xi) < 4 * fit.std_errors["shape"]
+
+
+def test_a_maximum_inside_is_not_given_up_for_the_cliff():
+    """Twelve draws whose likelihood is unbounded at shape -1, as always, and has one maximum inside besides."""
+    family = GeneralizedPareto()
+    y = family.sample(np.random.default_rng(6), np.array([[0.0], [0.3]]), 12)
+    fit = fit_sample(family, Sample.of(y))[0]
+    assert fit.converged
+    # Nelder-Mead by scipy from (0.3, -0.6)
+    np.testing.assert_allclose(fit.eta, [0.27913199, -0.67917265], atol=1e-5)
+    assert fit.nll == pytest.approx(7.1995120415659, abs=1e-9)
