@@ -32,6 +32,13 @@ def command(
     weights: o.Weights = None,
     trials: o.Trials = None,
     fix: o.Fix = None,
+    density: o.DensityOf = None,
+    parameters: o.ParametersOf = None,
+    event: o.Event = None,
+    lower: o.Lower = None,
+    upper: o.Upper = None,
+    truncate_below: o.Below = None,
+    truncate_above: o.Above = None,
     over: Annotated[
         str | None,
         typer.Option(metavar="NAME[,NAME]", show_default=False, help="Parameters to move; one or two are drawn."),
@@ -64,8 +71,12 @@ def command(
 
     request = o.source(data, where, no_header, delimiter, encoding, missing)
     options = Options(level, "profile" if plot else "none")
-    family = o.family(dist, plugin, fix)
-    roles = o.roles(column, (), weights, trials)
+    roles = o.censored(o.roles(column, (), weights, trials), event, lower, upper, truncate_below, truncate_above)
+    if density:
+        family, roles = o.density(density, parameters, fix, roles)
+    else:
+        family = o.family(dist, plugin, fix)
+    family = roles.censoring.wrap(family)
     axes = dict(s.parse_axis(text) for text in grid or ())
     points = [o.pairs([text], "--at") for text in at or ()]
     names = o.names([over]) if over else list(axes)

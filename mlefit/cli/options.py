@@ -154,8 +154,10 @@ Plugin = Annotated[
                  help="Load families from a Python file (it runs: trust it)."),
 ]  # fmt: skip
 Format = Annotated[
-    str, typer.Option("--format", "-f", callback=_format, rich_help_panel=OUTPUT, metavar="|".join(FORMATS))
-]
+    str,
+    typer.Option("--format", "-f", callback=_format, rich_help_panel=OUTPUT, metavar="|".join(FORMATS),
+                 help="How to write the result."),
+]  # fmt: skip
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", callback=_quiet, rich_help_panel=OUTPUT, help="No messages but errors.")
 ]

@@ -172,6 +172,21 @@ def test_a_maximum_on_the_boundary(mlefit: Callable, table: Callable, family: st
     assert all(row["relative_likelihood"] < 1 for row in found[1:])
 
 
+def test_censored_rows(mlefit: Callable) -> None:
+    y, event = np.loadtxt(DATA / "leukemia.csv", delimiter=",", skiprows=1, usecols=(0, 1)).T
+    arguments = (DATA / "leukemia.csv", "-c", "time", "--event", "status", "-d", "exponential")
+    for row in points(mlefit, *arguments):
+        expected = event.sum() * np.log(row["rate"]) - row["rate"] * y.sum()
+        assert row["log_likelihood"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_density_of_ones_own(mlefit: Callable) -> None:
+    own = points(mlefit, BEEF, "--density", "log(rate) - rate*y", "--parameters", "rate>0", "--at", "rate=0.01")[0]
+    ours = points(mlefit, BEEF, "-d", "exponential", "--at", "rate=0.01")[0]
+    assert own["log_likelihood"] == pytest.approx(ours["log_likelihood"], rel=1e-14)
+    assert own["relative_likelihood"] == pytest.approx(ours["relative_likelihood"], rel=1e-10)
+
+
 # -- L itself under- and overflows -----------------------------------------------------------------------------------
 
 
