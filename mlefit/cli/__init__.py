@@ -46,9 +46,8 @@ class Commands(TyperGroup):
             return None
         module = import_module(f"mlefit.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-        single.command(
-            cmd_name, help=f"{COMMANDS[cmd_name]}\n\n{_reflowed(module.HELP)}", epilog=module.EXAMPLES, no_args_is_help=False
-        )(module.command)
+        text = f"{COMMANDS[cmd_name]}\n\n{_reflowed(module.HELP)}"
+        single.command(cmd_name, help=text, epilog=module.EXAMPLES, no_args_is_help=False)(module.command)
         return typer.main.get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
