@@ -405,6 +405,12 @@ def _check(
         if wrong:
             raise DataError(wrong)
     second = not roles.censoring and len(family.columns) > 1 and bool(family.support.contains(y[0, row : row + 1])[0])
+    if second and family.columns[1] == "trials":
+        place, trials = reading.locate(request, "y", table.first + row), y[1, row]
+        raise DataError(
+            f"{place.value!r} in column {roles.y[0]!r} on {place} cannot come of {trials:g} trials: "
+            "trials are whole numbers, none less than its count"
+        )
     if second and family.columns[1] in request.numeric:
         role = family.columns[1]
     place = reading.locate(request, role, table.first + row)

@@ -108,7 +108,7 @@ def test_csv_keeps_every_digit(mlefit: Callable) -> None:
         (["a,w", "1,1", "2,-1"], ["-c", "a", "--weights", "w"], 1, ["-1", "'w'", "line 3", "negative"]),
         (["a,w", "1,0", "2,0"], ["-c", "a", "--weights", "w"], 1, ["'w'", "zero"]),
         (["a", "3", "4"], ["-d", "binomial"], 2, ["--trials"]),
-        (["a,n", "3,5", "4,3"], ["-c", "a", "-d", "binomial", "--trials", "n"], 1, ["line 3", "binomial"]),
+        (["a,n", "3,5", "4,3"], ["-c", "a", "-d", "binomial", "--trials", "n"], 1, ["line 3", "'4'", "3 trials"]),
         (["a", "1", "2"], ["--where", "a > 5"], 1, ["a > 5"]),
         (["a", "1", "2"], ["--plot", "x.gif"], 2, [".png", "x.gif"]),
         (["a", "1", "2"], ["--plot", "/no/such/folder/x.png"], 1, ["no folder"]),
@@ -171,6 +171,16 @@ def test_importance_weights(mlefit: Callable, table: Callable) -> None:
     found = fit({"a": [1, 2, 4, 7], "w": [1, 3, 2, 0.5]}, column="a", weights="w", weight_kind="importance")
     with pytest.raises(UsageError, match="wald"):
         found.interval(method="profile")
+
+
+@pytest.mark.parametrize(("trials", "said"), [("10", "'17'"), ("2.5", "2.5 trials"), ("hb", "whole numbers")])
+def test_impossible_trials_are_named_with_their_count(mlefit: Callable, trials: str, said: str) -> None:
+    name, column = ("lirat.csv", "dead") if trials == "hb" else ("menarche.csv", "menarche")
+    ran = mlefit("estimate", DATA / name, "-d", "binomial", "-c", column, "--trials", trials)
+    assert (ran.status, ran.out) == (1, "")
+    assert "trials" in ran.err
+    assert said in ran.err
+    assert "support" not in ran.err
 
 
 HOSTILE = ["[bold]x[/bold]", "a\x1b[31mred", "a|b", "a&b_%$", "=cmd()", '"quoted"', "tab\there", "é☃", "$1"]
