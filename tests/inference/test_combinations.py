@@ -41,7 +41,7 @@ NAMES = [*registry.BUILT_IN, "zero-inflated:binomial", "hurdle:poisson"]
 # Tails by sums, integrals and their differences, many times the cost of the others: their pairs run with -m slow.
 COSTLY = (
     "beta-binomial", "von-mises", "zero-inflated-negative-binomial", "zero-inflated:binomial", "hurdle:poisson",
-    "inverse-gaussian", "beta",
+    "inverse-gaussian", "beta", "negative-binomial",
 )  # fmt: skip
 
 
