@@ -209,12 +209,14 @@ class Grouped:
         sample: the rows.
         groups: values of the `by` columns of each group, None without any.
         dropped: rows left out for missing values, of each group or in all.
+        stray: rows that belong to no group, for want of a label.
     """
 
     family: Family
     sample: Sample
     groups: list[dict[str, Any]] | None
     dropped: int | list[int]
+    stray: int = 0
 
     def apart(self) -> list[Sample]:
         """The rows of each group."""
@@ -236,11 +238,13 @@ def grouped(family: Family, request: reading.Request, roles: Roles) -> Grouped:
     part = _part(bound, table, wanted, roles)
     if part.sample.n == 0:
         name = request.path.name if isinstance(request.path, reading.Source) else request.path
+        if roles.weight is not None and table.n and not table.numeric["weight"].any():
+            raise DataError(f"every weight in column {roles.weight!r} is zero, so there is nothing to fit")
         raise DataError(f"no row of {name} has a value of {column!r} and of every other column used")
     if not roles.by:
         return Grouped(bound, part.sample, None, part.dropped[()])
     groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys]
-    return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys])
+    return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys], part.dropped.get((), 0))
 
 
 def only_column(request: reading.Request) -> str:
@@ -272,17 +276,33 @@ def _estimate(
         if family.labels:
             first = next(iter(reading.read_chunks(whole)))
             bound = family.bind(first.labels["y"].levels)
-        parts = (_part(bound, t, whole, roles) for t in (progress(tables, source) if progress else tables))
-        fits = fit_parts(bound, parts, options, column=column, by=roles.by)
+        stray = 0
+
+        def parts() -> Iterator[Part]:
+            nonlocal stray
+            for table in progress(tables, source) if progress else tables:
+                part = _part(bound, table, whole, roles)
+                stray += part.dropped.get((), 0) if roles.by else 0
+                yield part
+
+        fits = _strayed(fit_parts(bound, parts(), options, column=column, by=roles.by), stray, roles)
         return _answered(fits, None, wanted, options)
     rows = grouped(family, request, roles)
     fits = fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
+    fits = _strayed(fits, rows.stray, roles)
     return _answered(fits, rows.apart() if wanted and wanted.bootstrap else None, wanted, options)
 
 
-def _answered(
-    fits: list[Fit], samples: Sequence[Sample] | None, wanted: Wanted | None, options: Options
-) -> list[Fit]:
+def _strayed(fits: list[Fit], stray: int, roles: Roles) -> list[Fit]:
+    """The fits, saying how many rows belong to none of them."""
+    if not stray:
+        return fits
+    rows = "1 row has" if stray == 1 else f"{stray} rows have"
+    said = f"{rows} no value of {' and '.join(map(repr, roles.by))} and so belong{'s' * (stray == 1)} to no group"
+    return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
+
+
+def _answered(fits: list[Fit], samples: Sequence[Sample] | None, wanted: Wanted | None, options: Options) -> list[Fit]:
     if wanted is None:
         return fits
     from mlefit.inference.wanted import answered
@@ -336,14 +356,13 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
     _check(family, table, request, roles, y, weight, keep)
     if weight is not None:
         keep &= ~(weight == 0)
-        if not keep.any() and table.n:
-            raise DataError(f"every weight in column {roles.weight!r} is zero, so there is nothing to fit")
     lost: dict[Key, int] = {}
     codes = keys = None
     if by:
         codes, keys = _keys(by, keep)
         for key in _rows_of(by, ~keep & (weight != 0 if weight is not None else True)):
             lost[key] = lost.get(key, 0) + 1
+        lost[()] = int(np.any([labels.codes < 0 for labels in by], axis=0).sum())
     if not keep.all():
         y, weight = y[..., keep], None if weight is None else weight[keep]
     sample = Sample.of(y, weight, codes, None if keys is None else len(keys))

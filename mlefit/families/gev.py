@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from math import log as ln
 from math import pi
-from typing import Final
-
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 

@@ -136,6 +136,7 @@ def test_missing_values_are_dropped_counted_and_said(mlefit: Callable, table: Ca
     assert "2 missing dropped" in mlefit("estimate", path, "-c", "a").out
     groups = json.loads(mlefit("estimate", path, "-c", "a", "--by", "g", "-f", "json").out)
     assert [(g["group"], g["n"], g["dropped"]) for g in groups] == [({"g": "x"}, 2, 1), ({"g": "y"}, 2, 1)]
+    assert "1 row has no value of 'g'" in mlefit("estimate", path, "-c", "a", "--by", "g").out
 
 
 def test_weights_trials_and_several_columns(mlefit: Callable) -> None:
