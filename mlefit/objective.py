@@ -31,9 +31,7 @@ class Predictor(Protocol):
 class Engine(Protocol):
     """What walks over the chunks of a sample."""
 
-    def map(
-        self, function: Callable[[slice, Sample], Part], sample: Sample, problems: int = 1
-    ) -> Iterator[Part]: ...
+    def map(self, function: Callable[[slice, Sample], Part], sample: Sample, problems: int = 1) -> Iterator[Part]: ...
 
 
 @dataclass(frozen=True, eq=False)
