@@ -246,7 +246,7 @@ def _rows(
         first = table.numeric["y"]
         y = np.stack([first, *(table.numeric[name] for name in family.columns[1:])])
         y = plan.censoring.response(y, table, request) if plan.censoring else y
-        keep = ~np.isnan(y).any(axis=0)
+        keep = np.asarray(~np.isnan(y).any(axis=0))
         y = y[0] if len(y) == 1 else y
     for role, values in table.numeric.items():
         if role not in known:

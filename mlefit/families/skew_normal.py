@@ -104,9 +104,9 @@ class SkewNormal(Family):
         if np.all(CONSTANT + np.log(np.maximum(scale, 1e-300)) + 0.5 > moments):
             return result  # no half-normal is as likely as the moments
         pull = rows.total_weight * (mean - end) / scale
-        shape = LIMIT * np.copysign(np.maximum(np.abs(pull), 1.0), pull)
-        edge = end - sqrt(2 * ln(LIMIT / sqrt(2 * pi))) * scale / shape
-        return [*result, np.stack([edge, log.forward(scale), shape])]
+        steep = LIMIT * np.copysign(np.maximum(np.abs(pull), 1.0), pull)
+        edge = end - sqrt(2 * ln(LIMIT / sqrt(2 * pi))) * scale / steep
+        return [*result, np.stack([edge, log.forward(scale), steep])]
 
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]

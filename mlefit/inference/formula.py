@@ -261,7 +261,7 @@ def _frame(terms: Terms, columns: Columns, n: int) -> pd.DataFrame:
     for name in terms.names:
         column = columns[name]
         values[name] = (
-            pd.Categorical.from_codes(column.codes.astype(int), categories=list(column.levels))
+            pd.Categorical.from_codes(column.codes.astype(int), categories=pd.Index(column.levels))
             if isinstance(column, Codes)
             else column
         )
