@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlefit.solvers.solution import Array, Index, Objective, Solution, Sums
 
-TOLERANCE: Final = 1e-9  # of the decrement: a billionth of a standard error
+TOLERANCE: Final = 1e-10  # of the decrement: a ten-billionth of a standard error
 NOISE: Final = 1e-4  # a decrement below this that no longer shrinks is rounding error, not distance
 ARMIJO: Final = 1e-4
 ROUNDING: Final = 1e-12  # relative; values closer than this are told apart by their slopes

@@ -46,7 +46,7 @@ DATA = {
     "gumbel": "tiny_real venice nile_offset",
     "gev": "tiny_real venice oxtemp groundbeef",
     "generalized-pareto": "tiny_heavy danish_excess_10 danish_excess_1",
-    "skew-normal": "tiny_real wind pima_bmi",
+    "skew-normal": "rock_shape wind pima_bmi",
     "gompertz": "tiny_positive faithful_waiting flchain_age",
     "beta-binomial": "tiny_trials_dispersed lirat snails",
     "inverse-gamma": "tiny_positive rivers danish",
