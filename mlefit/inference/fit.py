@@ -36,7 +36,8 @@ Interval = Literal["wald", "profile", "none"]
 WeightKind = Literal["frequency", "importance"]
 
 # A solver that starts at the estimate of an evenly thinned sample needs one or two passes over all the rows.
-THIN: Final = 16_384
+THIN: Final = (2_048, 16_384)  # rows; the several starts of a family are told apart on the fewest
+NEAR: Final = 1e-3  # a decrement above this has not arrived
 
 
 @dataclass(frozen=True)
@@ -410,16 +411,23 @@ def solve(
         candidates = [target.start.T]
         return rescued(family, target, _best(family, target, _overridden(family, candidates, start), held), held)
     assert sample is not None, "a target of rows has rows"
-    thin = sample.n > 4 * THIN * sample.groups
-    rows = sample.thin(THIN) if thin else sample
+    levels = [size for size in THIN if sample.n > 4 * size * sample.groups]
     with np.errstate(all="ignore"):
-        candidates = _overridden(family, family.starts(rows), start)
-        if thin and not irregular.all():
-            rough = RowObjective(family, target.predictor, rows, target.engine)
-            candidates = [_best(family, rough, candidates, held).theta.T]
-        if thin and irregular.any():
+        candidates: list[Array] = []
+        for size in levels:
+            rows = sample.thin(size)
+            candidates = candidates or _overridden(family, family.starts(rows), start)
+            if not irregular.all():
+                rough = RowObjective(family, target.predictor, rows, target.engine)
+                candidates = [_best(family, rough, candidates, held).theta.T]
+        if levels and irregular.any():
             candidates = [np.where(irregular[:, None], family.start(sample), eta) for eta in candidates]
-    return rescued(family, target, _best(family, target, candidates, held), held)
+        solution = _best(family, target, candidates or _overridden(family, family.starts(sample), start), held)
+        if levels and not (solution.decrement <= NEAR).all():
+            # What was far from a part of the rows may be near to all of them.
+            whole = [solution.theta.T, *_overridden(family, family.starts(sample), start)]
+            solution = _best(family, target, whole, held)
+    return rescued(family, target, solution, held)
 
 
 def _best(
