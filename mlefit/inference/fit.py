@@ -408,8 +408,8 @@ def solve(
     irregular = np.array([n in family.irregular for n in family.names], dtype=bool)
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
-        candidates = [target.start.T]
-        return rescued(family, target, _best(family, target, _overridden(family, candidates, start), held), held)
+        known = _overridden(family, [target.start.T], start)
+        return rescued(family, target, _best(family, target, known, held), held)
     assert sample is not None, "a target of rows has rows"
     levels = [size for size in THIN if sample.n > 4 * size * sample.groups]
     with np.errstate(all="ignore"):
