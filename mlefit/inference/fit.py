@@ -18,6 +18,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
 from mlefit.inference.certificate import Certificate, certify, interior
+from mlefit.inference.criteria import Criteria
 from mlefit.inference.rescue import rescued
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
@@ -68,7 +69,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Criteria):
     """The maximum-likelihood fit of one family to one column or group. Shapes: K parameters, k scores.
 
     Attributes:
@@ -153,30 +154,9 @@ class Fit:
         return dict(zip(self.family.names, pairs, strict=True))
 
     @property
-    def nll(self) -> float:
-        """Negative log-likelihood."""
-        return -self.log_likelihood
-
-    @property
     def parameters_count(self) -> int:
         """Free parameters."""
         return self.family.size
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, 2k - 2 log L (Akaike 1974)."""
-        return 2 * self.parameters_count - 2 * self.log_likelihood
-
-    @property
-    def aicc(self) -> float:
-        """AIC with the small-sample term 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989); NaN for n <= k + 1."""
-        k, n = self.parameters_count, self.effective_n
-        return self.aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("nan")
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, k log n - 2 log L (Schwarz 1978)."""
-        return self.parameters_count * float(np.log(self.effective_n)) - 2 * self.log_likelihood
 
     def to_dict(self) -> dict[str, Any]:
         """The fit as in the JSON contract: plain values, None for what does not exist."""

@@ -11,6 +11,7 @@ import numpy as np
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.certificate import Certificate
+from mlefit.inference.criteria import Criteria
 from mlefit.inference.fit import number
 from mlefit.inference.scorer import LinearScorer
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Regression:
+class Regression(Criteria):
     """A fitted regression. Shapes: K coefficients and plain parameters, in the order of `names`.
 
     Attributes:
@@ -93,29 +94,9 @@ class Regression:
         return np.array([erfc(abs(v) / sqrt(2)) if np.isfinite(v) else np.nan for v in self.z])
 
     @property
-    def nll(self) -> float:
-        return -self.log_likelihood
-
-    @property
     def parameters_count(self) -> int:
         """Free parameters."""
         return len(self.names)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, 2k - 2 log L (Akaike 1974)."""
-        return 2 * self.parameters_count - 2 * self.log_likelihood
-
-    @property
-    def aicc(self) -> float:
-        """AIC with the small-sample term 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989); NaN for n <= k + 1."""
-        k, n = self.parameters_count, self.effective_n
-        return self.aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("nan")
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, k log n - 2 log L (Schwarz 1978)."""
-        return self.parameters_count * float(np.log(self.effective_n)) - 2 * self.log_likelihood
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON contract: the object of `estimate`, its parameters keyed by name."""
