@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -28,15 +29,13 @@ class Serial:
         """`function(groups, chunk)` for every chunk, in order; smaller chunks where each row meets many problems."""
         several = 1 if sample.groups > 1 else max(1, problems)
         parts = sample.chunks(max(256, CHUNK // several))
+        _keep_freed_memory()
         if sample.n * several < LARGE:
             for groups, part in parts:
                 yield function(groups, part)
             return
         from concurrent.futures import ThreadPoolExecutor
 
-        # A large block given back teaches the C library to keep what the temporaries of a chunk free (mallopt(3),
-        # M_MMAP_THRESHOLD): taking the same pages from the system again for every chunk costs more than the maths.
-        np.empty(BLOCK, dtype=np.uint8)
         ignored = np.geterr()
 
         def task(chunk: tuple[slice, Sample]) -> Part:
@@ -45,3 +44,13 @@ class Serial:
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from pool.map(task, parts)
+
+
+@cache
+def _keep_freed_memory() -> None:
+    """Have the C library keep what the temporaries of a chunk free, for the next chunk.
+
+    A large block given back teaches it that (mallopt(3), M_MMAP_THRESHOLD): taking the same pages from the system again
+    for every temporary costs more than the maths, up to four times as much.
+    """
+    np.empty(BLOCK, dtype=np.uint8)

@@ -37,7 +37,8 @@ class Certificate:
     """The evidence that a fit is a maximum, or why it is not.
 
     Attributes:
-        gradient_norm: sqrt(g' H^-1 g), the distance to the minimum in standard errors.
+        gradient_norm: sqrt(g' H^-1 g), the distance to the minimum in standard errors where it was last measured; one
+            step towards it may have followed.
         hessian_positive: the observed information is positive definite.
         condition: its condition number, scaled to a unit diagonal; None where it does not exist.
         at_boundary: parameters whose estimate lies on the boundary of their domain.
@@ -246,10 +247,10 @@ def _no_edges(family: Family, theta: Array) -> list[Edge]:
     return found
 
 
-def interior(family: Family, solution: Solution) -> NDArray[np.bool_]:
-    """Which problems ended at a maximum away from the cliffs of the likelihood, (P,)."""
+def interior(family: Family, solution: Solution, last: Array | float = 0.0) -> NDArray[np.bool_]:
+    """Which problems ended at a maximum away from the cliffs of the likelihood, (P,); `last` as the solver had it."""
     theta, hessian = solution.theta, solution.sums.hessian
-    found = np.isfinite(solution.sums.value) & (solution.decrement <= GRADIENT)
+    found = np.isfinite(solution.sums.value) & (solution.decrement <= np.maximum(last, GRADIENT))
     for j, parameter in enumerate(family.parameters):
         if parameter.name in family.cliffs:
             found &= parameter.link.inverse(theta[:, j]) > family.cliffs[parameter.name] + EDGE

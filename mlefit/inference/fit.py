@@ -17,7 +17,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
-from mlefit.inference.certificate import Certificate, certify, interior
+from mlefit.inference.certificate import GRADIENT, Certificate, certify, interior
 from mlefit.inference.criteria import Criteria
 from mlefit.inference.rescue import rescued
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
@@ -39,6 +39,10 @@ WeightKind = Literal["frequency", "importance"]
 # A solver that starts at the estimate of an evenly thinned sample needs one or two passes over all the rows.
 THIN: Final = (2_048, 16_384)  # rows; the several starts of a family are told apart on the fewest
 NEAR: Final = 1e-3  # a decrement above this has not arrived
+ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved closer than it is to all of them
+# A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
+# Below this times sqrt(n) it is taken without another look at all the rows.
+LAST: Final = 1e-8
 
 
 @dataclass(frozen=True)
@@ -399,14 +403,15 @@ def solve(
             candidates = candidates or _overridden(family, family.starts(rows), start)
             if not irregular.all():
                 rough = RowObjective(family, target.predictor, rows, target.engine)
-                candidates = [_best(family, rough, candidates, held).theta.T]
+                candidates = [_best(family, rough, candidates, held, ROUGH).theta.T]
         if levels and irregular.any():
             candidates = [np.where(irregular[:, None], family.start(sample), eta) for eta in candidates]
-        solution = _best(family, target, candidates or _overridden(family, family.starts(sample), start), held)
+        last = np.minimum(LAST * np.sqrt(sample.counts), GRADIENT)
+        solution = _best(family, target, candidates or _overridden(family, family.starts(sample), start), held, last)
         if levels and not (solution.decrement <= NEAR).all():
             # What was far from a part of the rows may be near to all of them.
             whole = [solution.theta.T, *_overridden(family, family.starts(sample), start)]
-            solution = _best(family, target, whole, held)
+            solution = _best(family, target, whole, held, last)
     return rescued(family, target, solution, held)
 
 
@@ -415,8 +420,9 @@ def _best(
     target: RowObjective | StatisticObjective,
     candidates: list[Array],
     held: NDArray[np.bool_] | None,
+    last: Array | float = 0.0,
 ) -> Solution:
-    """Solve from all candidates, each (k, G), as one batch; the lowest value of each group.
+    """Solve from all candidates, each (k, G), as one batch; the lowest value of each group. `last`, (G,): see `newton`.
 
     Where the likelihood is unbounded at a cliff, its maximum is the highest one away from there (Grimshaw 1993).
     """
@@ -424,14 +430,15 @@ def _best(
     count = candidates[0].shape[1]
     start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
-    solution = newton(target, start, which=which, held=held, step=step)
+    last = np.broadcast_to(last, count)[which]
+    solution = newton(target, start, which=which, held=held, step=step, last=last)
     if not np.isfinite(solution.sums.value).all() and _make_feasible(target, start, which, held, solution):
-        solution = newton(target, start, which=which, held=held, step=step)
+        solution = newton(target, start, which=which, held=held, step=step, last=last)
     if len(candidates) == 1:
         return solution
     values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
     if family.cliffs:
-        sound = interior(family, solution).reshape(-1, count)
+        sound = interior(family, solution, last).reshape(-1, count)
         values = np.where(sound | ~sound.any(axis=0), values, np.inf)
     pick = np.argmin(values, axis=0) * count + np.arange(count)
     sums = solution.sums
