@@ -18,8 +18,11 @@ from mlefit.families.stirling import log_gamma_excess
 
 SMALL: Final = 1e-200  # a tail below this is taken by its continued fraction
 LIMIT: Final = 5_000  # steps of a continued fraction
+CLOSE: Final = 0.75  # a probability above this is taken from its complement
+DIGITS: Final = 0.1  # x below which 1 - x has lost digits of x that may matter
 SERIES: Final = 0.4  # |v| below which log1p(v) - v is summed as a series
 Where = NDArray[np.bool_]
+Function = Callable[[Array, Array], Array]
 # Denominator b_m and numerator a_m of a continued fraction, from m; a_0 is not used.
 Step = Callable[[int], tuple[Array, Array]]
 
@@ -32,7 +35,7 @@ def log_gamma_cdf(a: Array, x: Array) -> Array:
     """
     a, x = _arrays(a, x)
     with np.errstate(all="ignore"):
-        result = _log_or_log1m(special.gammainc(a, x), special.gammaincc(a, x))
+        result = _log_of(special.gammainc, special.gammaincc, a, x)
         deep = _deep(result, x > 0, x < a)
         if np.any(deep):
             s, t = a[deep], x[deep]
@@ -50,7 +53,7 @@ def log_gamma_sf(a: Array, x: Array) -> Array:
     """
     a, x = _arrays(a, x)
     with np.errstate(all="ignore"):
-        result = _log_or_log1m(special.gammaincc(a, x), special.gammainc(a, x))
+        result = _log_of(special.gammaincc, special.gammainc, a, x)
         deep = _deep(result, x < np.inf, x > a)
         if np.any(deep):
             s, t = a[deep], x[deep]
@@ -70,10 +73,14 @@ def log_beta_cdf(a: Array, b: Array, x: Array, y: Array | None = None) -> Array:
     x, y = np.clip(x, 0.0, 1.0), np.clip(y, 0.0, 1.0)
     with np.errstate(all="ignore"):
         left = x <= y
-        argument = np.where(left, x, y)
+        argument, other = np.where(left, x, y), np.where(left, y, x)
         first, second = np.where(left, a, b), np.where(left, b, a)
-        near, far = special.betainc(first, second, argument), special.betaincc(first, second, argument)
-        result = _log_or_log1m(np.where(left, near, far), np.where(left, far, near))
+        near = special.betainc(first, second, argument)
+        result = np.where(left, np.log(near), np.log1p(-near))
+        close = np.flatnonzero(near > CLOSE)
+        if close.size:
+            far = _far(*(v.ravel()[close] for v in (first, second, argument, other)))
+            result.flat[close] = np.where(left.flat[close], np.log1p(-far), np.log(far))
         deep = _deep(result, x > 0, b * x < a * y)
         if np.any(deep):
             result[deep] = _deep_beta(a[deep], b[deep], x[deep], y[deep])
@@ -104,9 +111,22 @@ def _arrays(*values: Array) -> list[Array]:
     return [np.array(v) for v in np.broadcast_arrays(*(np.asarray(v, dtype=float) for v in values))]
 
 
-def _log_or_log1m(p: Array, complement: Array) -> Array:
-    """log p from whichever of p and 1 - p is the smaller."""
-    return np.asarray(np.where(p < 0.5, np.log(p), np.log1p(-complement)))
+def _log_of(probability: Function, complement: Function, a: Array, x: Array) -> Array:
+    """log p, from 1 - p where p is close to one; only what is needed is computed."""
+    p = np.atleast_1d(probability(a, x))
+    result = np.log(p)
+    close = np.flatnonzero(p > CLOSE)
+    if close.size:
+        result.flat[close] = np.log1p(-complement(a.ravel()[close], x.ravel()[close]))
+    return result.reshape(np.shape(x))
+
+
+def _far(a: Array, b: Array, x: Array, y: Array) -> Array:
+    """1 - I_x(a, b); scipy's own complement is slow, and needed only where 1 - x = y has lost digits of x."""
+    far = np.asarray(special.betainc(b, a, y))
+    small = np.flatnonzero(x < DIGITS)
+    far[small] = special.betaincc(a[small], b[small], x[small])
+    return far
 
 
 def _deep(log_p: Array, possible: Where, below: Where) -> Where:

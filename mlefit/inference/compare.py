@@ -240,6 +240,7 @@ def compare_sample(
     plan, options = plan or Plan(), options or Options(interval="none")
     drops = [dropped] * sample.groups if isinstance(dropped, int) else list(dropped)
     found: list[dict[str, Entry]] = [{} for _ in range(sample.groups)]
+    given, sample = sample, _sorted(sample)
     for family in families:
         why = (refused or {}).get(family.name, {})
         kept = np.array([g for g in range(sample.groups) if g not in why], dtype=np.intp)
@@ -259,10 +260,19 @@ def compare_sample(
     order = list(dict.fromkeys(family.name for family in families))
     result = []
     for g in range(sample.groups):
-        rows = sample if sample.groups == 1 else sample.take(np.array([g]))
+        rows, unsorted = (s if s.groups == 1 else s.take(np.array([g])) for s in (sample, given))
         entries = [found[g][name] for name in order]
-        result.append(_compared(entries, rows, plan, options, column, None if groups is None else groups[g], drops[g]))
+        group = None if groups is None else groups[g]
+        result.append(_compared(entries, rows, unsorted, plan, options, column, group, drops[g]))
     return result
+
+
+def _sorted(sample: Sample) -> Sample:
+    """The rows in the order of their values, which every family's start and goodness of fit would sort anew."""
+    if sample.y.ndim > 1:
+        return sample
+    order = np.argsort(sample.y, kind="stable") if sample.groups == 1 else np.lexsort((sample.y, sample.codes))
+    return Sample(sample.y[order], None if sample.weight is None else sample.weight[order], sample.offsets)
 
 
 def _entry(fit: Fit) -> Entry:
@@ -274,6 +284,7 @@ def _entry(fit: Fit) -> Entry:
 def _compared(
     entries: list[Entry],
     rows: Sample,
+    unsorted: Sample,
     plan: Plan,
     options: Options,
     column: str,
@@ -293,7 +304,7 @@ def _compared(
         generator = np.random.default_rng(plan.seed)
         replicates = plan.samples(rows.n) if options.weight_kind == "frequency" else 0
         found = goodness(entry.fit, rows, replicates, generator)
-        held = held_out(entry.fit, rows, plan.folds, plan.seed) if plan.folds else float("nan")
+        held = held_out(entry.fit, unsorted, plan.folds, plan.seed) if plan.folds else float("nan")
         judged.append(replace(entry, goodness=found, held_out=held))
     judged.sort(key=lambda entry: (entry.criterion(plan.rank), entry.family))
     notes = []

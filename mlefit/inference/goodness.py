@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families.base import Family
+from mlefit.families.base import Family, Index
 from mlefit.families.links import Array
+from mlefit.families.tails import log1mexp
 from mlefit.inference.bootstrap import refit, simulated
 from mlefit.inference.fit import Fit, number
 from mlefit.sample import Sample
@@ -25,6 +27,7 @@ CHI: Final = "chi_squared"
 LOST: Final = 0.1  # share of replicates that may fail before no p-value is given
 EXPECTED: Final = 5.0  # the least expected count of a cell (Cochran 1954)
 CELLS: Final = 200  # cells at most
+NEAR_ONE: Final = -0.05  # a log probability above which one less it has lost more than a digit
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,13 @@ def edf(family: Family, sample: Sample, eta: Array) -> Array:
     sum w^3/(12 W^2), m the middle of the step, and A2 = -W + W sum [(c'^2 - c^2) log u + ((1 - c)^2 - (1 - c')^2)
     log(1 - u)], c' the share before. Logarithms come from `log_cdf` and `log_sf`, so far tails count in full.
     """
-    order = np.lexsort((sample.y, sample.codes)) if sample.groups > 1 else np.argsort(sample.y, kind="stable")
-    y = sample.y[order]
+    order = _order(sample)
+    y = sample.y if order is None else sample.y[order]
     scores = np.repeat(eta.T, sample.counts, axis=1) if sample.groups > 1 else eta.T
-    with np.errstate(all="ignore"):
-        below = np.broadcast_to(family.log_cdf(y, scores), y.shape)
-        above = np.broadcast_to(family.log_sf(y, scores), y.shape)
+    middle = (sample.offsets[:-1] + sample.offsets[1:]) // 2
+    below, above = tails(family, y, scores, np.arange(y.size) < np.repeat(middle, sample.counts))
     rows = Sample(y, offsets=sample.offsets)
-    weight = np.ones(y.size) if sample.weight is None else sample.weight[order]
+    weight = np.ones(y.size) if sample.weight is None else sample.weight if order is None else sample.weight[order]
     total = rows.spread(sample.total_weight)
     running = np.cumsum(weight)
     first = sample.offsets[:-1]
@@ -133,8 +135,35 @@ def edf(family: Family, sample: Sample, eta: Array) -> Array:
         squares = rows.sum(weight * (u - (before + after) / 2) ** 2 + weight**3 / (12 * total**2))
         left, right = (before - after) * (before + after), (before - after) * (2 - before - after)
         terms = np.where(left == 0, 0.0, left * below) + np.where(np.abs(right) < 1e-15, 0.0, right * above)
-        tails = sample.total_weight * (rows.sum(terms) - 1)
-    return np.stack([distance, squares, tails])
+        quadratic = sample.total_weight * (rows.sum(terms) - 1)
+    return np.stack([distance, squares, quadratic])
+
+
+def _order(sample: Sample) -> Index | None:
+    """What sorts the values of each group; None where they are."""
+    if sample.groups > 1:
+        return np.lexsort((sample.y, sample.codes))
+    return np.argsort(sample.y, kind="stable") if np.any(sample.y[1:] < sample.y[:-1]) else None
+
+
+def tails(family: Family, y: Array, scores: Array, low: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """log P(Y <= y) and log P(Y > y), (n,), at scores (k, 1) or (k, n).
+
+    Most of the time is spent here, so each row asks its family for one of the two only: the first where it is `low`,
+    the second elsewhere. The other follows from it, unless it is lost beside a probability near one.
+    """
+    log_cdf, log_sf = np.empty(y.size), np.empty(y.size)
+    sides = ((low, family.log_cdf, family.log_sf), (~low, family.log_sf, family.log_cdf))
+    with np.errstate(all="ignore"):
+        for (side, near, far), (one, two) in zip(sides, ((log_cdf, log_sf), (log_sf, log_cdf)), strict=True):
+            rows = np.flatnonzero(side)
+            own = scores if scores.shape[1] == 1 else scores[:, rows]
+            one[rows] = value = np.broadcast_to(near(y[rows], own), rows.shape)
+            two[rows] = log1mexp(np.minimum(value, 0.0))
+            lost = rows[value > NEAR_ONE]
+            if lost.size:
+                two[lost] = far(y[lost], scores if scores.shape[1] == 1 else scores[:, lost])
+    return log_cdf, log_sf
 
 
 def cells(family: Family, sample: Sample, eta: Array) -> Array:

@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from mlefit.families.half_normal import HalfNormal
 from mlefit.families.incomplete import log1p_excess, log_beta_cdf, log_beta_sf, log_gamma_cdf, log_gamma_sf
 
 SHAPES = [1e-3, 0.5, 2.5, 30.0, 1e4]
@@ -88,3 +89,15 @@ def test_ends_and_shapes():
 def test_log1p_excess(v):
     with mpmath.workdps(50):
         assert log1p_excess(v) == pytest.approx(float(mpmath.log1p(v) - mpmath.mpf(v)), rel=1e-13, abs=0)
+
+
+@pytest.mark.parametrize("z", [1e-300, 1e-9, 0.3, 0.7, 0.72, 2.0, 8.0, 20.0, 39.0, 1e4])
+def test_half_normal(z):
+    family, eta = HalfNormal(), np.zeros((1, 1))
+    with mpmath.workdps(60):
+        low, high = mpmath.erf(z / mpmath.sqrt(2)), mpmath.erfc(z / mpmath.sqrt(2))
+        low, high = (mpmath.log(low), mpmath.log1p(-low)) if z < 1 else (mpmath.log1p(-high), mpmath.log(high))
+    near(family.log_cdf(np.array([z]), eta)[0], low)
+    near(family.log_sf(np.array([z]), eta)[0], high)
+    assert family.log_cdf(np.array([-z]), eta)[0] == -np.inf
+    assert family.log_sf(np.array([-z]), eta)[0] == 0

@@ -12,7 +12,7 @@ import mlefit
 from mlefit.families import registry
 from mlefit.inference.compare import Plan, compare_sample, pairwise_tests, pointwise, vuong
 from mlefit.inference.fit import Options, fit_sample
-from mlefit.inference.goodness import cells, edf, goodness
+from mlefit.inference.goodness import cells, edf, goodness, tails
 from mlefit.inference.nesting import NESTED, contains, p_value
 from mlefit.sample import Sample
 
@@ -76,6 +76,17 @@ def test_statistics_of_three_values_by_hand():
     assert w2 == pytest.approx(1 / 36 + sum((p - (2 * i + 1) / 6) ** 2 for i, p in enumerate(u)))
     a = -3 - sum((2 * i + 1) / 3 * (log(u[i]) + log(1 - u[2 - i])) for i in range(3))
     assert a2 == pytest.approx(a, rel=1e-12)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("name", ["normal", "student-t", "gamma", "half-normal", "skew-normal"])
+def test_one_tail_from_the_other_is_as_exact_as_both(name, place):
+    family = registry.get(name)
+    eta = family.forward(np.array([[2.0], [1.0], [1.5]])[: family.size])
+    y = np.concatenate([np.geomspace(1e-9, 60, 80), [200.0]])
+    found = tails(family, y, eta, np.arange(y.size) < place * y.size)
+    np.testing.assert_allclose(found[0], family.log_cdf(y, eta), rtol=1e-12, atol=1e-300)
+    np.testing.assert_allclose(found[1], family.log_sf(y, eta), rtol=1e-12, atol=1e-300)
 
 
 def test_statistics_of_weights_are_those_of_repeated_rows_and_groups_are_apart():
