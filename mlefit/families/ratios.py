@@ -6,6 +6,7 @@ them. Near zero the second derivative is a power series and the others follow fr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import factorial
 from typing import Final
 
@@ -13,10 +14,13 @@ import numpy as np
 
 from mlefit.families.links import Array
 
-NEAR_LOG: Final = 0.1
-LOG_SERIES: Final = [(-1) ** j * (j + 1) * (j + 2) / (j + 3) for j in range(18)]
-NEAR_EXP: Final = 0.5
-EXP_SERIES: Final = [1 / (factorial(j) * (j + 3)) for j in range(14)]
+Derivatives = tuple[Array, Array, Array]  # a function and its first two derivatives
+
+# Inside these the far formulas lose digits. The series cost more the more rows they serve, so no further than that.
+NEAR_LOG: Final = 0.05
+LOG_SERIES: Final = [(-1) ** j * (j + 1) * (j + 2) / (j + 3) for j in range(13)]
+NEAR_EXP: Final = 0.2
+EXP_SERIES: Final = [1 / (factorial(j) * (j + 3)) for j in range(12)]
 
 
 def _series(coefficients: list[float], x: Array) -> Array:
@@ -27,35 +31,56 @@ def _series(coefficients: list[float], x: Array) -> Array:
     return result
 
 
-def log_ratio(w: Array) -> tuple[Array, Array, Array]:
+def log_ratio(w: Array) -> Derivatives:
     """f(w) = log(1 + w)/w, f' and f'', elementwise; f(0) = 1."""
-    w = np.asarray(w, dtype=float)
-    rest = 1 / (1 + w)
-    near = np.abs(w) < NEAR_LOG
-    safe = np.where(near, 1.0, w)
-    value = np.log1p(w) / safe
-    first = (rest - value) / safe
-    second = -(rest * rest + 2 * first) / safe
-    if near.any():
-        x, r = w[near], rest[near]
-        second[near] = s = _series(LOG_SERIES, x)
-        first[near] = f = -(r * r + x * s) / 2
-        value[near] = r - x * f
-    return value, first, second
+    return _pieced(w, NEAR_LOG, _log_near, _log_far)
 
 
-def exp_ratio(x: Array) -> tuple[Array, Array, Array]:
+def exp_ratio(x: Array) -> Derivatives:
     """f(x) = (exp(x) - 1)/x, f' and f'', elementwise; f(0) = 1. Integrals of t^j exp(x t) over (0, 1)."""
-    x = np.asarray(x, dtype=float)
+    return _pieced(x, NEAR_EXP, _exp_near, _exp_far)
+
+
+def _pieced(
+    x: Array, limit: float, near: Callable[[Array], Derivatives], far: Callable[[Array], Derivatives]
+) -> Derivatives:
+    """`near` where |x| is below `limit`, `far` elsewhere."""
+    x = np.asarray(x, dtype=float, order="C")  # so that the results are, and their `ravel` is a view
+    close = np.flatnonzero(np.abs(x) < limit)
+    if close.size == x.size:
+        return near(x)
+    with np.errstate(all="ignore"):  # at zero, which is near
+        results = far(x)
+    if close.size:
+        for result, part in zip(results, near(x.ravel()[close]), strict=True):
+            result.ravel()[close] = part
+    return results
+
+
+def _log_near(w: Array) -> Derivatives:
+    rest = 1 / (1 + w)
+    second = _series(LOG_SERIES, w)
+    first = -(rest * rest + w * second) / 2
+    return rest - w * first, first, second
+
+
+def _log_far(w: Array) -> Derivatives:
+    rest = 1 / (1 + w)
+    value = np.log1p(w) / w
+    first = (rest - value) / w
+    return value, first, -(rest * rest + 2 * first) / w
+
+
+def _exp_near(x: Array) -> Derivatives:
     power = np.exp(x)
-    near = np.abs(x) < NEAR_EXP
-    safe = np.where(near, 1.0, x)
-    value = np.expm1(x) / safe
-    first = (power - value) / safe
-    second = (power - 2 * first) / safe
-    if near.any():
-        u, e = x[near], power[near]
-        second[near] = s = _series(EXP_SERIES, u)
-        first[near] = f = (e - u * s) / 2
-        value[near] = e - u * f
-    return value, first, second
+    second = _series(EXP_SERIES, x)
+    first = (power - x * second) / 2
+    return power - x * first, first, second
+
+
+def _exp_far(x: Array) -> Derivatives:
+    less = np.expm1(x)
+    power = less + 1
+    value = less / x
+    first = (power - value) / x
+    return value, first, (power - 2 * first) / x
