@@ -17,7 +17,8 @@ import typer
 from typer.core import TyperGroup
 
 from mlefit import __version__
-from mlefit.cli.options import message, settings
+from mlefit.cli.console import message, settings
+from mlefit.cli.groups import spread
 from mlefit.errors import MlefitError
 from mlefit.report.document import Document, write
 
@@ -47,7 +48,7 @@ class Commands(TyperGroup):
         module = import_module(f"mlefit.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         text = f"{COMMANDS[cmd_name]}\n\n{_reflowed(module.HELP)}"
-        single.command(cmd_name, help=text, epilog=module.EXAMPLES, no_args_is_help=False)(module.command)
+        single.command(cmd_name, help=text, epilog=module.EXAMPLES, no_args_is_help=False)(spread(module.command))
         return typer.main.get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:

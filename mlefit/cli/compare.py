@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.texts import names
 from mlefit.report.document import Document
 
 HELP = """\
@@ -29,64 +30,59 @@ mlefit compare line.mle network.mle sample_data/diabetes.csv
 """
 
 
+Rank = Literal["aic", "aicc", "bic", "nll", "held-out"]
+
+
 def command(
+    *,
     data: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]... [DATA]", help="Saved models, if any; then a file, a glob, or -.",
-                       show_default=False),
+        typer.Argument(
+            metavar="[MODEL]... [DATA]", help="Saved models, if any; then a file, a glob, or -.", show_default=False
+        ),
     ] = None,
     dist: Annotated[
         list[str] | None,
         typer.Option("--dist", "-d", metavar="A,B|all|continuous|discrete", help="Families.", show_default="all"),
     ] = None,
-    column: o.Columns = None,
-    by: o.By = None,
-    weights: o.Weights = None,
-    weight_kind: Annotated[
-        str, typer.Option(metavar="frequency|importance", help="What a weight means, as in `mlefit estimate`.")
-    ] = "frequency",
-    trials: o.Trials = None,
+    columns: o.Columns,
     rank: Annotated[
-        str | None,
-        typer.Option(metavar="aic|aicc|bic|nll|held-out", help="Order of the table; AIC, or held-out NLL with --folds.",
-                     show_default=False),
+        Rank | None,
+        o.choice("--rank", of=get_args(Rank), show=False, help="Order; by default AIC, or held-out NLL with --folds."),
     ] = None,
-    folds: Annotated[int, typer.Option(metavar="K", help="Cross-validate in so many folds; 0: not.")] = 0,
+    folds: Annotated[
+        int, o.option("--folds", metavar="K", show=True, help="Cross-validate in so many folds; 0: not.")
+    ] = 0,
     replicates: Annotated[
         int | None,
-        typer.Option(metavar="N", show_default=False,
-                     help="Bootstrap samples behind the p-values of fit; 0: none. By default 99, fewer for long data."),
+        o.option(
+            "--replicates",
+            metavar="N",
+            help="Bootstrap samples behind the p-values of fit; 0: none. By default 99, fewer for long data.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of folds and bootstrap.")] = 0,
-    where: o.Where = None,
-    no_header: o.NoHeader = False,
-    delimiter: o.Delimiter = None,
-    encoding: o.Encoding = "utf-8",
-    missing: o.Missing = "drop",
-    plugin: o.Plugin = None,
+    seed: Annotated[int, o.option("--seed", metavar="N", show=True, help="Of folds and bootstrap.")] = 0,
+    reading: o.Reading,
     plot: o.Plot = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    always: o.Always,
 ) -> Document:
     from mlefit.cli import comparing as c
 
     models, path = c.parted(data or ())
-    request = o.source(path, where, no_header, delimiter, encoding, missing)
-    o.plugins(plugin)
+    request = reading.request(path)
     if models:
-        c.only_families(dist, column, by, rank, folds, plot)
-        return c.models_document(models, request, weights)
+        c.only_families(dist, columns.column, columns.by, rank, folds, plot)
+        return c.models_document(models, request, columns.weights)
     from mlefit.comparing import with_rows
-    from mlefit.inference.compare import RANKS, Plan, Rank
+    from mlefit.inference.compare import Plan
     from mlefit.inference.fit import Options
 
-    order: Rank = o.chosen(rank or ("held-out" if folds else "aic"), RANKS, "--rank")
-    plan = Plan(order, folds, replicates, seed)
-    kind = o.chosen(weight_kind, ("frequency", "importance"), "--weight-kind")
-    roles = o.roles(column, by, weights, trials)
-    found = with_rows(o.names(dist) or ["all"], request, roles, plan, Options(interval="none", weight_kind=kind))
+    plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
+    roles = columns.roles
+    options = Options(interval="none", weight_kind=columns.weight_kind)
+    found = with_rows(names(dist) or ["all"], request, roles, plan, options)
     if plot:
         from mlefit.report.comparison_plots import comparison_plot
 
         comparison_plot(found, plot)
-    return c.families_document([pair[0] for pair in found], many=bool(by) or len(roles.y) > 1)
+    return c.families_document([pair[0] for pair in found], many=bool(roles.by) or len(roles.y) > 1)

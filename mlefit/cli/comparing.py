@@ -64,13 +64,8 @@ def families_document(comparisons: Sequence[Comparison], *, many: bool) -> Docum
 
         return comparisons_table(comparisons)
 
-    records = [one.to_dict() for one in comparisons]
-    return Document(
-        records if many else records[0],
-        [row for one in comparisons for row in one.rows()],
-        table,
-        status=3 if any(one.entries[0].fit is None for one in comparisons) else 0,
-    )
+    status = 3 if any(one.entries[0].fit is None for one in comparisons) else 0
+    return Document.of(comparisons, table, many=many, status=status)
 
 
 def models_document(paths: Sequence[str], request: Request, weights: str | None) -> Document:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-import typer
-
-from mlefit.cli import inferring as i
 from mlefit.cli import options as o
+from mlefit.cli.console import message, progress
+from mlefit.cli.distribution import Distribution
+from mlefit.cli.inferring import Inference
+from mlefit.cli.texts import pairs
+from mlefit.errors import UsageError
 from mlefit.report.document import Document
 
 HELP = """\
@@ -37,71 +38,46 @@ mlefit estimate sample_data/old_faithful.csv --column waiting --density "log(rat
 
 
 def command(
+    *,
     data: o.Data = None,
-    dist: o.Dist = "normal",
-    density: o.DensityOf = None,
-    parameters: o.ParametersOf = None,
-    column: o.Columns = None,
-    by: o.By = None,
-    weights: o.Weights = None,
-    weight_kind: Annotated[
-        str, typer.Option(metavar="frequency|importance", help="What a weight means (see above).")
-    ] = "frequency",
-    trials: o.Trials = None,
-    event: o.Event = None,
-    lower: o.Lower = None,
-    upper: o.Upper = None,
-    truncate_below: o.Below = None,
-    truncate_above: o.Above = None,
-    fix: o.Fix = None,
+    distribution: Distribution,
+    columns: o.Columns,
+    incomplete: o.Incomplete,
     start: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", show_default=False, help="Start the solver there.")
+        list[str] | None, o.option("--start", metavar="NAME=VALUE", help="Start the solver there.")
     ] = None,
-    level: i.Level = 0.95,
-    interval: i.Interval = "wald",
-    replicates: i.Replicates = 2000,
-    seed: i.Seed = 0,
-    bootstrap: i.Bootstrap = "nonparametric",
-    bootstrap_limits: i.BootstrapLimits = "bca",
-    null: i.Null = None,
-    derive: i.Derive = None,
-    quantile: i.Quantile = None,
-    where: o.Where = None,
-    no_header: o.NoHeader = False,
-    delimiter: o.Delimiter = None,
-    encoding: o.Encoding = "utf-8",
-    missing: o.Missing = "drop",
-    plugin: o.Plugin = None,
-    save: i.Save = None,
+    inference: Inference,
+    reading: o.Reading,
+    save: o.Save = None,
     plot: o.Plot = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    always: o.Always,
 ) -> Document:
     """Parse, fit, render."""
     from mlefit.api import estimate
     from mlefit.inference.fit import Options
 
-    options = Options(
-        level,
-        i.own(interval),
-        o.chosen(weight_kind, ("frequency", "importance"), "--weight-kind"),
-        o.pairs(start or (), "--start"),
-    )
-    request = o.source(data, where, no_header, delimiter, encoding, missing)
-    roles = o.censored(o.roles(column, by, weights, trials), event, lower, upper, truncate_below, truncate_above)
-    if density:
-        family, roles = o.density(density, parameters, fix, roles)
-    else:
-        family = o.family(dist, plugin, fix)
-    family = roles.censoring.wrap(family)
-    wanted = i.wanted(interval, replicates, seed, bootstrap, bootstrap_limits, null, derive, quantile)
-    fits = estimate(family, request, roles, options, o.progress(), wanted)
+    options = Options(inference.level, inference.of_the_fit, columns.weight_kind, pairs(start, "--start"))
+    request = reading.request(data)
+    family, roles = distribution.of(incomplete.added(columns.roles))
+    fits = estimate(family, request, roles, options, progress(), inference.wanted())
     if plot:
         from mlefit.api import samples
         from mlefit.report.plots import fit_plot
 
         fit_plot(fits, samples(family, fits, request, roles), plot)
     if save:
-        i.save(fits, roles, save)
-    document = o.fits_document(fits, many=bool(by) or len(roles.y) > 1)
-    return replace(document, messages=[*document.messages, *o.unnormalised(fits)]) if density else document
+        from mlefit.modelling import constant_model
+
+        if len(fits) > 1:
+            raise UsageError(f"--save writes one model, not {len(fits)} fits; choose one with --where or --column")
+        constant_model(fits[0], *roles.further[:1]).save(save)
+        message(f"model saved to {save}")
+
+    def table() -> Any:
+        from mlefit.report.tables import fits_table
+
+        return fits_table(fits)
+
+    status = 0 if all(fit.converged for fit in fits) else 3
+    many = bool(roles.by) or len(roles.y) > 1
+    return Document.of(fits, table, many=many, messages=distribution.notes(fits), status=status)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from mlefit.cli import options as o
 from mlefit.report.document import Document
@@ -21,33 +19,25 @@ mlefit evaluate diabetes.mle sample_data/diabetes.csv\n
 mlefit evaluate diabetes.mle sample_data/diabetes.csv --where "age > 50" --format json
 """
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file made by --save.", show_default=False)]
-
 
 def command(
-    model: Model,
+    *,
+    model: o.Model,
     data: o.Data = None,
     weights: o.Weights = None,
-    where: o.Where = None,
-    no_header: o.NoHeader = False,
-    delimiter: o.Delimiter = None,
-    encoding: o.Encoding = "utf-8",
-    missing: o.Missing = "drop",
-    plugin: o.Plugin = None,
+    reading: o.Reading,
     plot: o.Plot = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    always: o.Always,
 ) -> Document:
     from mlefit.inference.model import load
     from mlefit.modelling import evaluate_request
 
-    o.plugins(plugin)
     if plot:
         from mlefit.report.figure import check_path
 
         check_path(plot)
     loaded = load(model)
-    found = evaluate_request(loaded, o.source(data, where, no_header, delimiter, encoding, missing), weights)
+    found = evaluate_request(loaded, reading.request(data), weights)
     if plot:
         from mlefit.report.learning import calibration_plot
 

@@ -26,16 +26,12 @@ mlefit explain cross-entropy | less
 
 
 def command(
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A family or a loss; `mlefit families` lists them.")],
-    plugin: o.Plugin = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    always: o.Always,
 ) -> Document:
     from mlefit.explain.page import explain
-    from mlefit.families.registry import load_file
 
-    for path in plugin or ():
-        load_file(path)
     record = explain(name)
 
     def table() -> Any:

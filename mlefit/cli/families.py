@@ -24,17 +24,14 @@ mlefit families --format csv
 
 
 def command(
+    *,
     name: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.", show_default=False)
     ] = None,
-    plugin: o.Plugin = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    always: o.Always,
 ) -> Document:
     from mlefit.families import registry
 
-    for path in plugin or ():
-        registry.load_file(path)
     records = [record(family) for family in ([registry.get(n) for n in name] if name else registry.every())]
     rows = [{key: ", ".join(v) if isinstance(v, list) else v for key, v in r.items()} for r in records]
 

@@ -1,12 +1,11 @@
-"""Steps of `mlefit predict` and `mlefit evaluate`."""
+"""What `mlefit predict` must say beside its predictions."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from mlefit.cli import options as o
-from mlefit.errors import UsageError
+from mlefit.cli.console import message
 
 
 class Tally:
@@ -26,21 +25,7 @@ class Tally:
         from mlefit.inference.learning import unseen_notes
 
         for note in unseen_notes(self.unseen, "the rows"):
-            o.message(note)
+            message(note)
         if self.missing:
             rows = "1 row misses" if self.missing == 1 else f"{self.missing} rows miss"
-            o.message(f"{rows} a feature; the predictions there are empty")
-
-
-def levels(texts: Sequence[str] | None) -> tuple[float, ...]:
-    """Probabilities given as repeated options or comma-separated.
-
-    Raises:
-        UsageError: not numbers.
-    """
-    try:
-        return tuple(float(text) for text in o.names(texts))
-    except ValueError:
-        raise UsageError(
-            f"--quantile takes probabilities such as 0.05,0.95; {','.join(texts or ())!r} is not that"
-        ) from None
+            message(f"{rows} a feature; the predictions there are empty")

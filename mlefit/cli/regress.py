@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from mlefit.cli import distribution as d
 from mlefit.cli import options as o
 from mlefit.cli import regressing as r
+from mlefit.cli.texts import names, pairs
 from mlefit.report.document import Document
 
 HELP = """\
@@ -26,52 +28,38 @@ mlefit regress sample_data/lung.csv "time ~ age + C(sex)" --dist weibull --event
 
 
 def command(
-    data: r.Data = None,
+    *,
+    data: o.Data = None,
     formula: r.Formula = None,
-    dist: o.Dist = "normal",
+    dist: d.Dist = "normal",
     further: r.Further = None,
     link: r.Link = None,
     by: o.By = None,
     offset: r.Offset = None,
     exposure: r.Exposure = None,
     weights: o.Weights = None,
-    weight_kind: r.WeightKind = "frequency",
+    weight_kind: o.WeightKind = "frequency",
     trials: o.Trials = None,
     levels: r.Levels = None,
-    event: o.Event = None,
-    lower: o.Lower = None,
-    upper: o.Upper = None,
-    truncate_below: o.Below = None,
-    truncate_above: o.Above = None,
-    fix: o.Fix = None,
+    incomplete: o.Incomplete,
+    fix: d.Fix = None,
     level: o.Level = 0.95,
     interval: r.Interval = "wald",
     robust: r.Robust = False,
     cluster: r.Cluster = None,
     exponentiate: r.Exponentiate = False,
-    where: o.Where = None,
-    no_header: o.NoHeader = False,
-    delimiter: o.Delimiter = None,
-    encoding: o.Encoding = "utf-8",
-    missing: o.Missing = "drop",
-    plugin: o.Plugin = None,
-    save: r.Save = None,
-    format: o.Format = "table",
-    quiet: o.Quiet = False,
+    reading: o.Reading,
+    save: o.Save = None,
+    always: o.Always,
 ) -> Document:
-    from mlefit.censoring import Censoring
+    from mlefit.inference.regression import Options
     from mlefit.regressing import Plan, run
 
-    o.plugins(plugin)
     data, formula = r.arguments(data, formula)
     plan = Plan(
-        formula, dist, r.formulas(further), r.links(link), o.pairs(fix or (), "--fix"), offset, exposure, weights,
-        trials, lower, Censoring(event, upper, truncate_below, truncate_above), tuple(o.names(by)), cluster,
-        tuple(o.names(levels)),
+        formula, dist, r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure, weights,
+        trials, incomplete.lower, incomplete.censoring, tuple(names(by)), cluster, tuple(names(levels)),
     )  # fmt: skip
-    fits = run(
-        plan,
-        o.source(data, where, no_header, delimiter, encoding, missing),
-        r.options(level, interval, weight_kind, robust, exponentiate),
-    )
+    options = Options(level, interval, weight_kind, "robust" if robust else "information", exponentiate)
+    fits = run(plan, reading.request(data), options)
     return r.finished(fits, plan, save)

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from mlefit.cli import options as o
+from mlefit.cli.console import message
+from mlefit.cli.options import LIMITS, choice, option
+from mlefit.cli.texts import assigned, names
 from mlefit.errors import UsageError
 from mlefit.report.document import Document
 
 if TYPE_CHECKING:
-    from mlefit.inference.regression import Options, Regression
+    from mlefit.inference.regression import Regression
     from mlefit.regressing import Plan
 
 MODEL: Final = "Model"
 RESPONSE: Final = "Response"
-ERRORS: Final = "Errors and limits"
 
 
-def option(*names: str, help: str, panel: str, metavar: str | None = None, show: bool = False) -> Any:
-    """One typer option."""
-    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=show)
-
-
-Data = o.Data
 Formula = Annotated[
     str | None, typer.Argument(metavar="FORMULA", help='Such as "y ~ x1 + C(group) + x1:x2".', show_default=False)
 ]
@@ -44,27 +39,20 @@ Offset = Annotated[str | None, option("--offset", metavar="COLUMN", panel=MODEL,
 Exposure = Annotated[
     str | None, option("--exposure", metavar="COLUMN", panel=MODEL, help="Its logarithm is added: counts per exposure.")
 ]
-WeightKind = Annotated[
-    str, option("--weight-kind", metavar="frequency|importance", panel=MODEL, show=True, help="What a weight means.")
-]
 Levels = Annotated[
     list[str] | None,
     option("--levels", metavar="A,B,C", panel=RESPONSE, help="Order of the response's labels (ordinal)."),
 ]
-Interval = Annotated[
-    str, option("--interval", metavar="wald|profile|none", panel=ERRORS, show=True, help="Kind of confidence limits.")
-]
-Robust = Annotated[bool, option("--robust", panel=ERRORS, help="Errors from the sandwich, right if only the mean is.")]
+Kind = Literal["wald", "profile", "none"]
+Interval = Annotated[Kind, choice("--interval", of=get_args(Kind), panel=LIMITS, help="Kind of confidence limits.")]
+Robust = Annotated[bool, option("--robust", panel=LIMITS, help="Errors from the sandwich, right if only the mean is.")]
 Cluster = Annotated[
     str | None,
-    option("--cluster", metavar="COLUMN", panel=ERRORS,
+    option("--cluster", metavar="COLUMN", panel=LIMITS,
            help="Errors from the sandwich over clusters, times G/(G-1) for G clusters."),
 ]  # fmt: skip
 Exponentiate = Annotated[
-    bool, option("--exponentiate", panel=ERRORS, help="Show exp(coefficient) too: odds and rate ratios.")
-]
-Save = Annotated[
-    str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, help="Write the model, for predict and evaluate.")
+    bool, option("--exponentiate", panel=LIMITS, help="Show exp(coefficient) too: odds and rate ratios.")
 ]
 
 
@@ -104,26 +92,8 @@ def links(texts: Sequence[str] | None) -> dict[str, str]:
     Raises:
         UsageError: not of that form.
     """
-    found: dict[str, str] = {}
-    for text in o.names(texts):
-        name, equals, link = text.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--link takes parameter=link, such as --link p=probit; {text!r} is not that")
-        found[name.strip()] = link.strip().lower()
-    return found
-
-
-def options(level: float, interval: str, weight_kind: str, robust: bool, exponentiate: bool) -> Options:
-    """How to fit, every choice checked."""
-    from mlefit.inference.regression import Options
-
-    return Options(
-        level,
-        o.chosen(interval, ("wald", "profile", "none"), "--interval"),
-        o.chosen(weight_kind, ("frequency", "importance"), "--weight-kind"),
-        "robust" if robust else "information",
-        exponentiate,
-    )
+    found = assigned(names(texts), "--link", "parameter=link", "p=probit")
+    return {name: link.strip().lower() for name, link in found.items()}
 
 
 def finished(fits: list[Regression], plan: Plan, save: str | None) -> Document:
@@ -134,20 +104,15 @@ def finished(fits: list[Regression], plan: Plan, save: str | None) -> Document:
         from mlefit.regressing import model_of
 
         model_of(fits[0], plan).save(save)
-        o.message(f"model saved to {save}")
+        message(f"model saved to {save}")
 
     def table() -> Any:
         from mlefit.report.regressions import regressions_table
 
         return regressions_table(fits)
 
-    records = [fit.to_dict() for fit in fits]
     levels = (fits[0].scorer.recipe or {}).get("levels", ())
     if len(levels) == 2 and not fits[0].family.labels:
-        o.message(f"p is the probability that {fits[0].column} is {levels[1]} (1), not {levels[0]} (0)")
-    return Document(
-        records if plan.by else records[0],
-        [row for fit in fits for row in fit.rows()],
-        table,
-        status=0 if all(fit.converged for fit in fits) else 3,
-    )
+        message(f"p is the probability that {fits[0].column} is {levels[1]} (1), not {levels[0]} (0)")
+    status = 0 if all(fit.converged for fit in fits) else 3
+    return Document.of(fits, table, many=bool(plan.by), status=status)

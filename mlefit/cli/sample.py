@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.texts import pairs
 from mlefit.errors import UsageError
 
 HELP = """\
@@ -26,31 +27,20 @@ mlefit sample diabetes.mle sample_data/diabetes.csv --seed 1
 
 
 def command(
+    *,
     model: Annotated[
         str | None, typer.Argument(metavar="[MODEL]", help="A file made by --save.", show_default=False)
     ] = None,
     data: o.Data = None,
-    dist: Annotated[
-        str | None, typer.Option("--dist", "-d", metavar="NAME", help="Family, in place of MODEL.", show_default=False)
-    ] = None,
+    dist: Annotated[str | None, o.option("--dist", "-d", metavar="NAME", help="Family, in place of MODEL.")] = None,
     params: Annotated[
-        list[str] | None,
-        typer.Option("--params", "-p", metavar="NAME=VALUE[,...]", help="All its parameters.", show_default=False),
+        list[str] | None, o.option("--params", "-p", metavar="NAME=VALUE[,...]", help="All its parameters.")
     ] = None,
-    n: Annotated[int, typer.Option("-n", metavar="N", help="Draws from a family or a constant model.")] = 1,
-    trials: Annotated[
-        float | None, typer.Option(metavar="N", help="Number of trials (binomial ...).", show_default=False)
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="New numbers each time without.", show_default=False)
-    ] = None,
-    where: o.Where = None,
-    no_header: o.NoHeader = False,
-    delimiter: o.Delimiter = None,
-    encoding: o.Encoding = "utf-8",
-    plugin: o.Plugin = None,
-    format: o.Format = "csv",
-    quiet: o.Quiet = False,
+    n: Annotated[int, o.option("-n", metavar="N", show=True, help="Draws from a family or a constant model.")] = 1,
+    trials: Annotated[float | None, o.option("--trials", metavar="N", help="Number of trials (binomial ...).")] = None,
+    seed: Annotated[int | None, o.option("--seed", metavar="N", help="New numbers each time without.")] = None,
+    rows: o.Rows,
+    always: o.Always = o.CSV,
 ) -> int:
     import secrets
 
@@ -59,12 +49,11 @@ def command(
 
     if (model is None) == (dist is None):
         raise UsageError("name a family with --dist and --params, or a saved MODEL, one of the two")
-    o.plugins(plugin)
     chosen = secrets.randbits(32) if seed is None else seed
     if chosen < 0:
         raise UsageError(f"a seed is 0 or more; {chosen} is not")
     if dist is not None:
-        family, eta = at(dist, o.pairs(params or (), "--params"))
+        family, eta = at(dist, pairs(params, "--params"))
         chunks = draws(family, eta, n, chosen, trials)
     else:
         from mlefit.inference.model import load
@@ -76,7 +65,7 @@ def command(
         if data is None and not found.features:
             chunks = draws(found.family, constant_scores(found), n, chosen, trials)
         else:
-            request = checked(found, o.source(data, where, no_header, delimiter, encoding, "drop"))
+            request = checked(found, rows.request(data))
             chunks = draws_of(found, request, chosen)
-    write_chunks(chunks, format, sys.stdout)
+    write_chunks(chunks, always.format, sys.stdout)
     return 0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import typer
-
-from mlefit.cli import options as o
+from mlefit.cli import console
+from mlefit.cli.options import WRITING, choice, option
+from mlefit.cli.texts import names
 from mlefit.errors import DataError, UsageError
 from mlefit.report.document import Document
 
@@ -23,91 +24,119 @@ NETWORK: Final = "Network"
 TRAINING: Final = "Training"
 
 
-def option(*names: str, help: str, panel: str, metavar: str | None = None, show: bool = True) -> Any:
-    """One typer option."""
-    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel, show_default=show)
-
-
 Loss = Annotated[
-    str | None,
-    option("--loss", "--dist", "-l", metavar="NAME", panel=NETWORK, show=False, help="Loss, or a family's name."),
+    str | None, option("--loss", "--dist", "-l", metavar="NAME", panel=NETWORK, help="Loss, or a family's name.")
 ]
-Target = Annotated[
-    str | None, option("--target", "-t", metavar="COLUMN", panel=NETWORK, show=False, help="The column to predict.")
-]
+Target = Annotated[str | None, option("--target", "-t", metavar="COLUMN", panel=NETWORK, help="The column to predict.")]
 Features = Annotated[
     list[str] | None,
-    option("--features", metavar="A,B,C", panel=NETWORK, show=False,
+    option("--features", metavar="A,B,C", panel=NETWORK,
            help="Columns to predict it from; none for none. By default every other column."),
 ]  # fmt: skip
-Hidden = Annotated[
-    str, option("--hidden", metavar="N,N|none", panel=NETWORK, help="Widths of the hidden layers; none: linear model.")
-]
-Activation = Annotated[
-    str, option("--activation", metavar="relu|tanh|gelu|silu|sigmoid", panel=NETWORK, help="Of hidden layers.")
-]
-Optimizer = Annotated[
-    str | None,
-    option("--optimizer", metavar="adam|rmsprop|sgd|lbfgs", panel=TRAINING, show=False,
-           help="By default adam, and lbfgs (full batch) for the linear model."),
-]  # fmt: skip
-LearningRate = Annotated[
-    float | None,
-    option("--learning-rate", metavar="R", panel=TRAINING, show=False, help="By default what suits the optimizer."),
-]
-Schedule = Annotated[str, option("--schedule", metavar="constant|cosine", panel=TRAINING, help="Of the learning rate.")]
-Momentum = Annotated[float, option("--momentum", metavar="M", panel=TRAINING, help="Of sgd.")]
-Nesterov = Annotated[bool, option("--nesterov/--no-nesterov", panel=TRAINING, help="Nesterov's momentum (sgd).")]
-Epochs = Annotated[
-    int | None,
-    option("--epochs", metavar="N", panel=TRAINING, show=False,
-           help="At most so many passes over the rows (iterations of lbfgs); by default about 20,000 steps."),
-]  # fmt: skip
-BatchSize = Annotated[
-    int | None,
-    option("--batch-size", metavar="N", panel=TRAINING, show=False, help="Rows a step; by default 32 or 128."),
-]
-WeightDecay = Annotated[
-    float | None,
-    option("--weight-decay", metavar="D", panel=TRAINING, show=False,
-           help="Pull of the weights towards zero; by default 50/rows, at most 0.5, and 0 with lbfgs."),
-]  # fmt: skip
-Patience = Annotated[
-    int | None,
-    option("--patience", metavar="N", panel=TRAINING, show=False,
-           help="Stop after so many epochs without a better validation NLL; 0: never."),
-]  # fmt: skip
-Precision = Annotated[
-    str | None,
-    option("--precision", metavar="float32|float64", panel=TRAINING, show=False,
-           help="Of the network's arithmetic; by default float32, float64 with lbfgs."),
-]  # fmt: skip
-Seed = Annotated[int, option("--seed", metavar="N", panel=TRAINING, help="Same seed, same bits.")]
-Validation = Annotated[
-    str | None,
-    option("--validation", metavar="SHARE|FILE|SQL", panel=TRAINING, show=False,
-           help="Rows to watch: a share, a file, or a condition such as \"split = 'test'\". "
-        "By default 0.2, and 0 for the linear model."),
-]  # fmt: skip
-Save = Annotated[
-    str | None, option("--save", metavar="MODEL", panel=o.OUTPUT, show=False, help="Write the model to a file.")
-]
-Checkpoint = Annotated[
-    str | None,
-    option("--checkpoint", metavar="FILE", panel=TRAINING, show=False, help="Write the run down as it goes."),
-]
-CheckpointEvery = Annotated[
-    int, option("--checkpoint-every", metavar="N", panel=TRAINING, help="Epochs between checkpoints.")
-]
-Resume = Annotated[
-    str | None,
-    option("--resume", metavar="FILE", panel=TRAINING, show=False,
-           help="Go on from a checkpoint with its own settings, on the same DATA; --epochs may be raised."),
-]  # fmt: skip
 History = Annotated[
-    str | None,
-    option("--history", metavar="FILE.csv", panel=o.OUTPUT, show=False, help="Write the NLL of every epoch."),
+    str | None, option("--history", metavar="FILE.csv", panel=WRITING, help="Write the NLL of every epoch.")
 ]
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network and the way it is trained; what is None is chosen from the data."""
+
+    hidden: Annotated[
+        str,
+        option("--hidden", metavar="N,N|none", panel=NETWORK, show=True,
+               help="Widths of the hidden layers; none: linear model."),
+    ] = "32,32"  # fmt: skip
+    activation: Annotated[
+        str, choice("--activation", of=("relu", "tanh", "gelu", "silu", "sigmoid"), panel=NETWORK,
+                    help="Of hidden layers.")
+    ] = "relu"  # fmt: skip
+    optimizer: Annotated[
+        str | None,
+        choice("--optimizer", of=("adam", "rmsprop", "sgd", "lbfgs"), panel=TRAINING, show=False,
+               help="By default adam, and lbfgs (full batch) for the linear model."),
+    ] = None  # fmt: skip
+    learning_rate: Annotated[
+        float | None,
+        option("--learning-rate", metavar="R", panel=TRAINING, help="By default what suits the optimizer."),
+    ] = None
+    schedule: Annotated[
+        str, choice("--schedule", of=("constant", "cosine"), panel=TRAINING, help="Of the learning rate.")
+    ] = "constant"
+    momentum: Annotated[float, option("--momentum", metavar="M", panel=TRAINING, show=True, help="Of sgd.")] = 0.9
+    nesterov: Annotated[
+        bool, option("--nesterov/--no-nesterov", panel=TRAINING, show=True, help="Nesterov's momentum (sgd).")
+    ] = True
+    epochs: Annotated[
+        int | None,
+        option("--epochs", metavar="N", panel=TRAINING,
+               help="At most so many passes over the rows (iterations of lbfgs); by default about 20,000 steps."),
+    ] = None  # fmt: skip
+    batch_size: Annotated[
+        int | None, option("--batch-size", metavar="N", panel=TRAINING, help="Rows a step; by default 32 or 128.")
+    ] = None
+    weight_decay: Annotated[
+        float | None,
+        option("--weight-decay", metavar="D", panel=TRAINING,
+               help="Pull of the weights towards zero; by default 50/rows, at most 0.5, and 0 with lbfgs."),
+    ] = None  # fmt: skip
+    patience: Annotated[
+        int | None,
+        option("--patience", metavar="N", panel=TRAINING,
+               help="Stop after so many epochs without a better validation NLL; 0: never."),
+    ] = None  # fmt: skip
+    precision: Annotated[
+        str | None,
+        choice("--precision", of=("float32", "float64"), panel=TRAINING, show=False,
+               help="Of the network's arithmetic; by default float32, float64 with lbfgs."),
+    ] = None  # fmt: skip
+    seed: Annotated[int, option("--seed", metavar="N", panel=TRAINING, show=True, help="Same seed, same bits.")] = 0
+    validation: Annotated[
+        str | None,
+        option("--validation", metavar="SHARE|FILE|SQL", panel=TRAINING,
+               help="Rows to watch: a share, a file, or a condition such as \"split = 'test'\". "
+               "By default 0.2, and 0 for the linear model."),
+    ] = None  # fmt: skip
+
+    @property
+    def held(self) -> str | None:
+        """The file or the condition of the rows to watch, where they are no share."""
+        return None if self._share is not None else self.validation
+
+    @property
+    def _share(self) -> float | None:
+        try:
+            return None if self.validation is None else float(self.validation)
+        except ValueError:
+            return None
+
+    @property
+    def settings(self) -> Settings:
+        """As training takes them.
+
+        Raises:
+            UsageError: a value that makes no sense.
+        """
+        from mlefit.inference.training import Settings
+
+        return Settings(**{**vars(self), "hidden": widths(self.hidden), "validation": self._share})
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The run written down as it goes, and taken up again."""
+
+    checkpoint: Annotated[
+        str | None, option("--checkpoint", metavar="FILE", panel=TRAINING, help="Write the run down as it goes.")
+    ] = None
+    checkpoint_every: Annotated[
+        int, option("--checkpoint-every", metavar="N", panel=TRAINING, show=True, help="Epochs between checkpoints.")
+    ] = 5
+    resume: Annotated[
+        str | None,
+        option("--resume", metavar="FILE", panel=TRAINING,
+               help="Go on from a checkpoint with its own settings, on the same DATA; --epochs may be raised."),
+    ] = None  # fmt: skip
 
 
 def check_outputs(plot: str | None, *paths: str | None) -> None:
@@ -140,14 +169,6 @@ def widths(text: str) -> tuple[int, ...]:
         raise UsageError(f"--hidden takes widths such as 16,16, or none; {text!r} is neither") from None
 
 
-def validation(text: str | None) -> tuple[float | None, str | None]:
-    """A share, or else a file or condition."""
-    try:
-        return (None if text is None else float(text)), None
-    except ValueError:
-        return None, text
-
-
 def plan(
     data: str | None,
     loss: str | None,
@@ -171,22 +192,22 @@ def plan(
         raise UsageError("say what to minimise: --loss bce, cross-entropy, mse, gaussian-nll, mae, poisson or a family")
     if resume is None:
         losses.get(loss or "")
-    names = None if features is None else tuple(n for n in o.names(features) if n.lower() != "none")
+    chosen = None if features is None else tuple(n for n in names(features) if n.lower() != "none")
     if data is None and nothing_piped():
         if resume is not None or loss is None:
             raise UsageError("no data: --resume needs the same data as the run that it goes on with")
         sample = sample_plan(loss)
         if target not in (None, sample[0].target):
             raise UsageError("no data: name a file, or pipe something in (without --target the bundled sample is used)")
-        o.message(f"no data given: training on the bundled sample {sample[1].name}, target {sample[0].target}")
-        chosen = Plan(loss, sample[0].target, names, weights, trials or sample[0].trials, held)
-        return chosen, source(str(sample[1]))
-    return Plan(loss or "", target or "", names, weights, trials, held), source(data)
+        console.message(f"no data given: training on the bundled sample {sample[1].name}, target {sample[0].target}")
+        plan = Plan(loss, sample[0].target, chosen, weights, trials or sample[0].trials, held)
+        return plan, source(str(sample[1]))
+    return Plan(loss or "", target or "", chosen, weights, trials, held), source(data)
 
 
 def nothing_piped() -> bool:
     """Whether standard input is a terminal, closed or empty."""
-    if not o.piped():
+    if not console.piped():
         return True
     from mlefit.reading import open_source
 
@@ -209,7 +230,7 @@ def opened(request: Request, plan: Plan, settings: Settings, resume: str | None)
         given, stored = getattr(plan, name), found.request[name]
         if given and given != stored:
             raise UsageError(f"the checkpoint {resume} was made with --{name} {stored}, not {given}")
-    o.message(f"resuming {resume} after epoch {len(found.state.history) - 1}, with the settings of that run")
+    console.message(f"resuming {resume} after epoch {len(found.state.history) - 1}, with the settings of that run")
     return Run.open(request, plan, settings, found)
 
 
@@ -224,7 +245,7 @@ def finished(model: Model, run: Run, save: str | None, history: str | None, plot
     """Files that were asked for, and the table."""
     if save:
         model.save(save)
-        o.message(f"model saved to {save}")
+        console.message(f"model saved to {save}")
     if history:
         write_history(model, history)
     if plot:
@@ -232,7 +253,7 @@ def finished(model: Model, run: Run, save: str | None, history: str | None, plot
 
         learning_plot(model, run.prepared, plot)
     if model.record["stopped"] == "interrupted":
-        o.message(
+        console.message(
             f"stopped by Ctrl-C after epoch {model.record['epochs']}; the best weights so far are kept", always=True
         )
 

@@ -53,6 +53,21 @@ class Surface:
         """L itself; None where it under- or overflows."""
         return [likelihood(value) for value in self.log_likelihood.tolist()]
 
+    def to_dict(self) -> dict[str, Any]:
+        """As in the JSON contract: the maximum, and one record a point."""
+        return {
+            "family": self.fit.family.name,
+            "column": self.fit.column,
+            "n": self.fit.n,
+            "dropped": self.fit.dropped,
+            "maximum": {
+                "parameters": {name: number(value) for name, value in self.fit.estimates.items()},
+                "log_likelihood": number(self.fit.log_likelihood),
+            },
+            "profile": self.profile,
+            "points": self.rows(),
+        }
+
     def rows(self) -> list[dict[str, Any]]:
         """One record a point: parameters, likelihood, log_likelihood, nll, relative_likelihood."""
         return [

@@ -42,6 +42,16 @@ class Document:
     messages: Sequence[str] = ()
     status: int = 0
 
+    @staticmethod
+    def of(
+        results: Sequence[Any], table: Callable[[], RenderableType], *, many: bool, messages: Sequence[str] = (),
+        status: int = 0,
+    ) -> Document:  # fmt: skip
+        """Results that have a `to_dict` and `rows`: an array where `many` were asked for, else the one object."""
+        records = [result.to_dict() for result in results]
+        rows = [row for result in results for row in result.rows()]
+        return Document(records if many or len(records) > 1 else records[0], rows, table, messages, status)
+
 
 def write(document: Document, form: str = "table", stream: TextIO | None = None) -> None:
     """Write a document to `stream` (standard output) in one of `FORMATS`.

@@ -1,0 +1,51 @@
+"""How the program speaks beside its results: messages and progress on standard error."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mlefit.report.text import harmless
+
+if TYPE_CHECKING:
+    from mlefit.api import Progress
+
+
+@dataclass
+class Settings:
+    """How this run of the program speaks: set by the options --format and --quiet, read by `main`."""
+
+    format: str = "table"
+    quiet: bool = False
+
+
+settings: Final = Settings()
+
+
+def message(text: str, *, always: bool = False) -> None:
+    """One line on standard error; -q silences all but errors."""
+    if (always or not settings.quiet) and sys.stderr is not None:
+        print(f"mlefit: {harmless(text)}", file=sys.stderr)
+
+
+def progress_wanted() -> bool:
+    """Whether standard error is a terminal whose owner has not asked for quiet."""
+    return not settings.quiet and sys.stderr is not None and sys.stderr.isatty()
+
+
+def progress() -> Progress | None:
+    """A bar on standard error while a long source is read, where one is wanted."""
+    if not progress_wanted():
+        return None
+    from mlefit.report.progress import reading_bar
+
+    return reading_bar
+
+
+def piped() -> bool:
+    """Whether standard input is a file or a pipe rather than a terminal or nothing."""
+    try:
+        return sys.stdin is not None and not sys.stdin.isatty()
+    except ValueError:  # closed
+        return False

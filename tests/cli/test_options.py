@@ -1,0 +1,61 @@
+"""What the options of all commands share: groups, choices with a suggestion, and what a shell may complete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlefit.cli.groups import spread
+
+DATA = Path(__file__).parents[2] / "sample_data"
+
+
+@dataclass(frozen=True)
+class Pair:
+    left: int = 1
+    right: str = "r"
+
+
+def command(*, first: str, pair: Pair, other: Pair | None = None) -> tuple[str, Pair]:
+    return first, pair
+
+
+def test_a_group_becomes_its_fields_and_comes_back_whole() -> None:
+    flat = spread(command)
+    assert list(signature(flat).parameters) == ["first", "left", "right", "other"]
+    assert flat(first="a", left=2, right="s", other=None) == ("a", Pair(2, "s"))
+
+
+def test_the_defaults_of_a_group_are_those_of_its_value() -> None:
+    def own(*, pair: Pair = Pair(right="mine")) -> Pair:
+        return pair
+
+    own.__annotations__ = {"pair": Pair}
+    assert [p.default for p in signature(spread(own)).parameters.values()] == [1, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("estimate", "--interval", "profil"), "--interval 'profil' is not known; did you mean profile?"),
+        (("estimate", "--bootstrap", "x"), "--bootstrap 'x' is not known; choose one of nonparametric, parametric"),
+        (("estimate", "--bootstrap-limits", "bac"), "did you mean bca?"),
+        (("estimate", "--weight-kind", "freq"), "--weight-kind 'freq' is not known; did you mean frequency?"),
+        (("compare", "--rank", "bci"), "--rank 'bci' is not known; did you mean bic?"),
+        (("regress", "y ~ x", "--interval", "bootstrap"), "choose one of wald, profile, none"),
+        (("likelihood", "--missing", "errors"), "--missing 'errors' is not known; did you mean error?"),
+        (("train", "--optimizer", "adma"), "--optimizer 'adma' is not known; did you mean adam?"),
+        (("train", "--activation", "rleu"), "did you mean relu?"),
+        (("predict", "model", "--format", "jsno"), "--format 'jsno' is not known; did you mean json?"),
+    ],
+)
+def test_a_word_that_is_no_choice_is_refused(mlefit: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
+    ran = mlefit(*arguments)
+    assert ran.status == 2
+    assert ran.out == ""
+    assert said in ran.err
