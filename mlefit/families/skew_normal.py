@@ -14,7 +14,7 @@ from mlefit.families import special
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
-from mlefit.families.mills import LARGE, deficit, ratio
+from mlefit.families.mills import LARGE, deficit, log_normal_cdf, ratio
 from mlefit.families.support import real
 from mlefit.families.tails import log1mexp
 
@@ -72,7 +72,7 @@ class SkewNormal(Family):
         curve = 1 + shape * shape * bend
         cross = x * bend - pull
         tail = slope + z * curve
-        nll = CONSTANT + eta[1] + z * z / 2 - special.log_ndtr(x)
+        nll = CONSTANT + eta[1] + z * z / 2 - log_normal_cdf(x, mills)
         gradient = stack(-slope * inverse, 1 - z * slope, -z * pull)
         hessian = symmetric(curve * inverse**2, tail * inverse, z * tail, -cross * inverse, -z * cross, z * z * bend)
         return nll, gradient, hessian

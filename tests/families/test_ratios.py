@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from mlefit.families.mills import deficit, ratio
+from mlefit.families.mills import deficit, log_normal_cdf, ratio
 from mlefit.families.quadrature import exponential_mean, integral
 from mlefit.families.ratios import exp_ratio, log_ratio
 
@@ -34,7 +34,7 @@ def test_exp_ratio_and_its_derivatives(x):
     np.testing.assert_allclose(got, [float(e) for e in expected], rtol=3e-14)
 
 
-@pytest.mark.parametrize("x", [-30.0, -1.0, 0.0, 0.5, 11.9, 12.1, 100.0, 1e6])
+@pytest.mark.parametrize("x", [-30.0, -1.0, 0.0, 0.5, 3.9, 4.1, 11.9, 12.1, 100.0, 1e6])
 def test_mills_ratio_and_its_deficit(x):
     with mp.workdps(60):
         exact = mp.sqrt(mp.pi / 2) * mp.exp(mpf(x) ** 2 / 2) * mp.erfc(mpf(x) / mp.sqrt(2))
@@ -42,6 +42,9 @@ def test_mills_ratio_and_its_deficit(x):
     r = ratio(np.array([x]))
     np.testing.assert_allclose(r, float(exact), rtol=1e-12)
     np.testing.assert_allclose(deficit(np.array([x]), r), float(short), rtol=1e-12)
+    with mp.workdps(60):
+        below = mp.log1p(-mp.erfc(-mpf(x) / mp.sqrt(2)) / 2) if x < 0 else mp.log(mp.erfc(mpf(x) / mp.sqrt(2)) / 2)
+    np.testing.assert_allclose(log_normal_cdf(np.array([-x]), r), float(below), rtol=1e-12)
 
 
 def test_integral_of_a_panel():
