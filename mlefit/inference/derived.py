@@ -1,20 +1,29 @@
-"""Numbers that follow from the parameters: formulas of them, and quantiles, with errors by the delta method."""
+"""Numbers that follow from the parameters: formulas of them, and quantiles.
+
+Errors are by the delta method; limits follow from them, or from the profile likelihood or the bootstrap where the fit
+has those.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.families.expression import Formula, Jet, parse, unknown
-from mlefit.families.links import Array
+from mlefit.families.links import BOUND, Array
 from mlefit.inference.bootstrap import Replicates, accelerations, limits
+from mlefit.inference.derived_limits import Function, extremes
 from mlefit.inference.fit import Fit, number
 from mlefit.inference.intervals import normal_quantile
+from mlefit.solvers.solution import Index
+
+GRID: Final = 129  # points between two limits at which a function is looked at
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,7 @@ def with_quantiles(fit: Fit, levels: Sequence[float]) -> Fit:
             y = np.asarray(family.quantile(np.array([level]), eta), dtype=float)
             error, slope = np.nan, np.zeros(fit.eta.size)
             if not family.discrete:
-                slope = level * family.log_cdf_derivatives(y, eta)[1][:, 0] / np.exp(-np.ravel(family.nll(y, eta))[0])
+                slope = _quantile_slope(family, level, y, eta)[:, 0]
                 error = float(np.sqrt(slope @ covariance @ slope))
             estimate = float(y[0])
             width = z * error if fit.interval_method != "none" else np.nan
@@ -160,6 +169,127 @@ def with_bootstrap_limits(fit: Fit, found: Replicates, wanted: Mapping[str, Form
         low, high = limits(drawn, one.estimate, fit.level, None if bend is None else float(bend[place]))
         replaced.append(replace(one, std_error=float(np.std(drawn, ddof=1)), lower=low, upper=high))
     return replace(fit, derived=tuple(replaced))
+
+
+def with_profile_limits(fits: Sequence[Fit], wanted: Mapping[str, Formula]) -> list[Fit]:
+    """Fits whose derived numbers have limits by profile likelihood, the groups of one column as a batch.
+
+    With a single score they are the values at the parameter's own limits. A limit that cannot be found is NaN, and a
+    warning says so. Numbers without an error (quantiles of counts) stay without limits.
+    """
+    found = list(fits)
+    batches: dict[int, list[int]] = {}
+    for i, fit in enumerate(fits):
+        if fit.converged and fit.interval_method == "profile":
+            batches.setdefault(id(fit.objective), []).append(i)
+    for places in batches.values():
+        batch = [fits[i] for i in places]
+        for place, one in enumerate(batch[0].derived):
+            lower, upper = _profiled(batch, one, wanted)
+            for i, low, high in zip(places, lower.tolist(), upper.tolist(), strict=True):
+                found[i] = _limited(found[i], place, low, high)
+    return found
+
+
+def _profiled(fits: Sequence[Fit], one: Derived, wanted: Mapping[str, Formula]) -> tuple[Array, Array]:
+    """Limits of one number in fits of the same family and objective, (G,) each; NaN where none was found."""
+    family = fits[0].family
+    if one.kind == "derived":
+        function = _formula_function(family, wanted[one.name])
+    elif underlying(family).discrete:
+        return np.full(len(fits), np.nan), np.full(len(fits), np.nan)
+    else:
+        function = _quantile_function(underlying(family), float(one.name))
+    eta = np.stack([fit.eta for fit in fits])
+    which = np.array([fit.number for fit in fits], dtype=np.intp)
+    lower, upper = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
+    rest = np.arange(len(fits))
+    if family.size == len(family.parameters) == 1:
+        low, high, monotone = _between(fits, one, wanted, function)
+        lower[monotone], upper[monotone] = low[monotone], high[monotone]
+        rest = rest[~monotone]
+    rest = rest[[not fits[i].certificate.at_boundary for i in rest.tolist()]]
+    if rest.size:
+        value = np.array([-fits[i].log_likelihood for i in rest.tolist()])
+        free = np.array([name not in family.irregular for name in family.names], dtype=bool)
+        free = free if family.size == len(family.parameters) else np.ones(family.size, dtype=bool)
+        lower[rest], upper[rest] = extremes(
+            fits[0].objective, function, eta[rest], value, level=fits[0].level, which=which[rest], step=family.step,
+            free=free,
+        )  # fmt: skip
+    return lower, upper
+
+
+def _between(
+    fits: Sequence[Fit], one: Derived, wanted: Mapping[str, Formula], function: Function
+) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """With one parameter: a number's values at its limits, and in which fits it is monotone from one to the other."""
+    family = fits[0].family
+    ends = np.array([[fit.lower[0], fit.upper[0]] for fit in fits])
+    with np.errstate(all="ignore"):
+        scores = np.clip(family.forward(ends[None])[0], -BOUND, BOUND)
+        path = scores[:, :1] + (scores[:, 1:] - scores[:, :1]) * np.linspace(0, 1, GRID)
+        values = function(path.reshape(-1, 1), np.zeros(path.size, dtype=np.intp))[0].reshape(path.shape)
+        if one.kind == "derived":  # a limit may be an end of the domain, which scores only come near to
+            formula = wanted[one.name]
+            known = {name: Jet(np.asarray(v, dtype=float)) for name, v in _fixed(family).items()}
+            exact = formula.evaluate(known | {family.names[0]: Jet(ends)}).value
+            values[:, [0, -1]] = np.broadcast_to(exact, ends.shape)
+        change = np.diff(values, axis=1)
+        monotone = np.asarray((change >= 0).all(axis=1) | (change <= 0).all(axis=1))
+    first, last = values[:, 0], values[:, -1]
+    return np.minimum(first, last), np.maximum(first, last), monotone
+
+
+def _limited(fit: Fit, place: int, low: float, high: float) -> Fit:
+    """The fit with limits of one derived number, saying which of them were not found."""
+    one = fit.derived[place]
+    if one.std_error == 0:  # no free parameter is in it
+        return fit
+    changed = [*fit.derived]
+    changed[place] = replace(one, lower=low, upper=high)
+    lost = [name for name, end in (("lower", low), ("upper", high)) if np.isnan(end)]
+    fit = replace(fit, derived=tuple(changed))
+    if not lost or np.isnan(one.std_error):
+        return fit
+    said = (
+        f"no {' or '.join(lost)} profile limit of {one.label} was found: on the way there the likelihood stays high, "
+        f"or {one.label} turns back or has a kink; try --interval bootstrap"
+    )
+    return replace(fit, warnings=(*fit.warnings, said))
+
+
+def _formula_function(family: Family, formula: Formula) -> Function:
+    """A formula of the parameters as a function of the scores."""
+    fixed = {name: Jet(np.asarray(v, dtype=float)) for name, v in _fixed(family).items()}
+
+    def function(eta: Array, which: Index) -> tuple[Array, Array]:
+        theta, jacobian = family.inverse(eta.T), family.jacobian(eta.T)
+        one = np.ones(len(eta))
+        values = {name: Jet(theta[j], {j: one}) for j, name in enumerate(family.names)}
+        jet = formula.evaluate(fixed | values)
+        slope = np.zeros_like(eta)
+        for j, part in jet.first.items():
+            slope += (np.where(jacobian[j] != 0, part * jacobian[j], 0.0)).T
+        return np.array(np.broadcast_to(jet.value, (len(eta),))), slope
+
+    return function
+
+
+def _quantile_function(family: Family, level: float) -> Function:
+    """A quantile as a function of the scores."""
+
+    def function(eta: Array, which: Index) -> tuple[Array, Array]:
+        scores = np.ascontiguousarray(eta.T)
+        y = np.asarray(family.quantile(np.full(len(eta), level), scores), dtype=float)
+        return y, _quantile_slope(family, level, y, scores).T
+
+    return function
+
+
+def _quantile_slope(family: Family, level: float, y: Array, eta: Array) -> Array:
+    """-(dF / d eta) / f, (k, n), at the quantile y (n,) of scores (k, n)."""
+    return np.asarray(-level * family.log_cdf_derivatives(y, eta)[1] / np.exp(-family.nll(y, eta)))
 
 
 def _fixed(family: Family) -> dict[str, Any]:

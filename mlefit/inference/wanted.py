@@ -54,4 +54,4 @@ def answered(fits: Sequence[Fit], samples: Sequence[Sample] | None, wanted: Want
             replicates = bootstrap(fit, samples[i], wanted.bootstrap, importance=importance)
             fit = derived.with_bootstrap_limits(with_limits(fit, replicates), replicates, wanted.formulas)
         found.append(replace(fit, tests=tuple(null_tests(fit, null, robust=importance) for null in wanted.nulls)))
-    return found
+    return derived.with_profile_limits(found, wanted.formulas)

@@ -1,0 +1,231 @@
+"""Profile-likelihood limits of a number that follows from the parameters: its extremes where the likelihood is high.
+
+The limits of g are its smallest and largest value over the parameters whose log-likelihood falls short of the maximum
+by no more than half the chi-squared quantile (Venzon and Moolgavkar 1988, equation 2, for a function in place of a
+coordinate). The way there is followed from the estimate outwards, so that the extremes are those of the region around
+it; what cannot be followed to its end has no limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlefit.families.links import Array
+from mlefit.inference.intervals import normal_quantile
+from mlefit.solvers.solution import Index, Objective
+
+# Scores (M, k) of the problems numbered (M,) to values (M,) and slopes (M, k).
+Function = Callable[[Array, Index], tuple[Array, Array]]
+
+FIRST: Final = 0.5  # of the way to the limit, the first stage
+SHORTEST: Final = 1 / 64  # standard errors
+STRAYED: Final = 0.3  # of a step, the largest correction of it
+FLAT: Final = 1e-6  # curvature, 1 at the estimate, below which an extreme is none
+EXACT: Final = 1e-9  # of the conditions, in standard errors
+ENOUGH: Final = 1e-7  # where rounding lets them come no nearer
+CORRECTIONS: Final = 25
+DIFFERENCE: Final = 1e-4  # standard errors between the slopes whose difference is a curvature
+
+
+@np.errstate(all="ignore")  # a trial point may be anything: what is not finite is refused where it is judged
+def extremes(
+    objective: Objective,
+    function: Function,
+    eta: Array,
+    value: Array,
+    *,
+    level: float,
+    which: Index,
+    step: Array,
+    free: NDArray[np.bool_],
+) -> tuple[Array, Array]:
+    """The smallest and the largest value of a function over {eta: nll(eta) <= nll + z^2 / 2}, (G,) each.
+
+    Args:
+        objective: what was minimised.
+        function: its `which` is that of the objective.
+        eta: (G, k) the estimates' scores.
+        value: (G,) NLL there.
+        level: of the interval.
+        which: (G,) the objective's problem of each fit.
+        step: (k,) the largest changes of the scores that one correction may make.
+        free: (k,) scores that move; the function may not depend on the others.
+
+    Returns:
+        NaN where an extreme was not found: it lies at infinity, or inside the region.
+    """
+    count = eta.shape[0]
+    found = np.full((2, count), np.nan)
+    if not free.any():
+        return found[0], found[1]
+    sums = objective.sums(eta, which)
+    hessian = sums.hessian[:, free][:, :, free]
+    slope = function(eta, which)[1]
+    known = np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1) & np.isfinite(value)
+    known &= (slope[:, ~free] == 0).all(axis=1)
+    diagonal = np.einsum("ijj->ij", hessian)
+    known &= (diagonal > 1e-290).all(axis=1)
+    scale = np.where(known[:, None], 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
+    scaled = np.where(known[:, None, None], hessian * scale[:, :, None] * scale[:, None, :], np.eye(int(free.sum())))
+    roots, vectors = np.linalg.eigh(scaled)
+    known &= roots[:, 0] > 1e-12
+    # Coordinates u, eta = estimate + spread @ u, in which the NLL is |u|^2 / 2 above its minimum, to second order.
+    spread = np.zeros((count, eta.shape[1], int(free.sum())))
+    spread[:, free] = scale[:, :, None] * vectors / np.sqrt(np.maximum(roots, 1e-300))[:, None]
+    unit = np.einsum("gij,gi->gj", spread, slope)
+    error = _length(unit)
+    known &= (error > 0) & np.isfinite(error)
+    chosen = np.flatnonzero(known)
+    for side, sign in enumerate((-1.0, 1.0)):
+        region = _Region(
+            objective, function, which[chosen], eta[chosen], value[chosen], spread[chosen],
+            sign / error[chosen], unit[chosen] * (sign / error[chosen])[:, None], step,
+        )  # fmt: skip
+        found[side, chosen] = _followed(region, normal_quantile(level))
+    return found[0], found[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditions:
+    """The conditions of an extreme at points of M problems, and what Newton's method needs of them.
+
+    Attributes:
+        residual: (M, m + 1) of nll' = mu g' and of sqrt(2 (nll - minimum)) = distance.
+        matrix: (M, m + 1, m + 1) derivatives of the residual in u and mu.
+        extreme: (M,) whether g is at a maximum rather than a saddle, were the residual zero.
+        value: (M,) the function itself.
+    """
+
+    residual: Array
+    matrix: Array
+    extreme: NDArray[np.bool_]
+    value: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Region:
+    """Problems in coordinates u; the function times `factor` is to be made large, its slope at u = 0 has length 1."""
+
+    objective: Objective
+    function: Function
+    which: Index
+    centre: Array
+    base: Array
+    spread: Array
+    factor: Array
+    unit: Array
+    step: Array
+
+    def conditions(self, live: Index, u: Array, mu: Array, distance: Array) -> _Conditions:
+        spread, which = self.spread[live], self.which[live]
+        eta = self.centre[live] + np.einsum("gij,gj->gi", spread, u)
+        sums = self.objective.sums(eta, which)
+        slope = np.einsum("gij,gi->gj", spread, sums.gradient)
+        curve = np.einsum("gia,gij,gjb->gab", spread, sums.hessian, spread)
+        value, own, bend = self._function(live, eta)
+        root = np.sqrt(2 * (sums.value - self.base[live]))
+        residual = np.column_stack([slope - mu[:, None] * own, root - distance])
+        size = u.shape[1]
+        matrix = np.zeros((live.size, size + 1, size + 1))
+        matrix[:, :size, :size] = lagrangian = curve - mu[:, None, None] * bend
+        matrix[:, :size, size] = -own
+        matrix[:, size, :size] = slope / root[:, None]
+        return _Conditions(residual, matrix, _minimal(lagrangian, own), value)
+
+    def _function(self, live: Index, eta: Array) -> tuple[Array, Array, Array]:
+        """The value, and in u the slope (M, m) and the curvature (M, m, m), by central differences of slopes."""
+        spread, count, size = self.spread[live], live.size, self.unit.shape[1]
+        away = DIFFERENCE * np.moveaxis(spread, 2, 0)
+        points = np.concatenate([eta[None], eta + away, eta - away])
+        value, slope = self.function(points.reshape(-1, eta.shape[1]), np.tile(self.which[live], 2 * size + 1))
+        slopes = np.einsum("gij,pgi->pgj", spread, slope.reshape(points.shape)) * self.factor[live, None]
+        bend = np.moveaxis(slopes[1 : size + 1] - slopes[size + 1 :], 0, 1) / (2 * DIFFERENCE)
+        return value[:count], slopes[0], (bend + np.swapaxes(bend, 1, 2)) / 2
+
+    def shortened(self, live: Index, move: Array) -> Array:
+        """Factors (M,) at most 1 that keep moves of u within the largest steps of the scores."""
+        scores = np.abs(np.einsum("gij,gj->gi", self.spread[live], move))
+        return np.minimum(1.0, np.nanmin(np.where(scores > 0, self.step / scores, np.inf), axis=1))
+
+
+def _minimal(lagrangian: Array, own: Array) -> NDArray[np.bool_]:
+    """Whether the NLL, at a given value of the function, is at a minimum: positive curvature along its level."""
+    sound = np.asarray(np.isfinite(lagrangian).all(axis=(1, 2)) & np.isfinite(own).all(axis=1))
+    direction = np.where(sound[:, None], own / _length(own)[:, None], 0.0)
+    flat = np.eye(own.shape[1]) - direction[:, :, None] * direction[:, None, :]
+    tangent = flat @ np.where(sound[:, None, None], lagrangian, 0.0) @ flat
+    tangent += direction[:, :, None] * direction[:, None, :]
+    tangent = np.where(np.isfinite(tangent), tangent, 0.0)
+    return np.asarray(sound & (np.linalg.eigvalsh(tangent)[:, 0] > FLAT))
+
+
+def _followed(region: _Region, target: float) -> Array:
+    """The function where its extremes, followed outwards from the estimate, meet the limit, (M,).
+
+    The conditions hold along a curve, which is followed by its tangent (Allgower and Georg 1990, section 2.2). A
+    correction that is not small beside the step along the tangent has found another curve: the step is shortened.
+    """
+    count, size = region.unit.shape
+    at = np.zeros((count, size + 1))  # u and mu
+    tangent = np.column_stack([region.unit, np.ones(count)])
+    reached, stage = np.zeros(count), np.full(count, FIRST * target)
+    rise = np.zeros(count)  # of the function over its estimate, in standard errors
+    centre = region.function(region.centre, region.which)[0]
+    found = np.full(count, np.nan)
+    live = np.arange(count)
+    while live.size:
+        aim = np.minimum(target, reached[live] + stage[live])
+        step = tangent[live] * (aim - reached[live])[:, None]
+        step *= region.shortened(live, step[:, :size])[:, None]
+        point, ahead, value, good = _corrected(region, live, at[live] + step, aim)
+        gain = (value - centre[live]) * region.factor[live]
+        strayed = _length((point - at[live] - step)[:, :size]) > STRAYED * _length(step[:, :size]) + ENOUGH
+        good &= ~strayed & (point[:, size] > 0) & (gain > rise[live])
+        moved = live[good]
+        at[moved], tangent[moved], rise[moved], reached[moved] = point[good], ahead[good], gain[good], aim[good]
+        stage[live] = np.where(good, 2 * stage[live], stage[live] / 4)
+        arrived = good & (aim >= target)
+        found[live[arrived]] = value[arrived]
+        live = live[~arrived & (stage[live] >= SHORTEST)]
+    return found
+
+
+def _corrected(
+    region: _Region, live: Index, start: Array, distance: Array
+) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    """Newton's method on the conditions, each problem with its own line search.
+
+    Returns u and mu (M, m + 1), their derivatives in the distance, the function, and success.
+    """
+    point, size = start.copy(), start.shape[1] - 1
+    best, value = np.full(live.size, np.inf), np.full(live.size, np.nan)
+    extreme = np.zeros(live.size, dtype=bool)
+    move, tangent, length = np.zeros_like(start), np.zeros_like(start), np.ones(live.size)
+    waiting = np.arange(live.size)
+    for _ in range(CORRECTIONS):
+        trial = point[waiting] + length[waiting, None] * move[waiting]
+        here = region.conditions(live[waiting], trial[:, :size], trial[:, size], distance[waiting])
+        norm = _length(here.residual)
+        better = (norm < best[waiting]) & np.isfinite(here.matrix).all(axis=(1, 2))
+        kept = waiting[better]
+        point[kept], best[kept], value[kept] = trial[better], norm[better], here.value[better]
+        extreme[kept] = here.extreme[better]
+        if kept.size:
+            inverse = np.linalg.pinv(here.matrix[better], rcond=1e-14)
+            tangent[kept] = inverse[:, :, size]
+            move[kept] = -np.einsum("gij,gj->gi", inverse, here.residual[better])
+            length[kept] = region.shortened(live[kept], move[kept, :size])
+        length[waiting[~better]] /= 2
+        waiting = waiting[(best[waiting] > EXACT) & (length[waiting] >= SHORTEST) & np.isfinite(best[waiting])]
+        if not waiting.size:
+            break
+    return point, tangent, value, extreme & (best <= ENOUGH)
+
+
+def _length(vectors: Array) -> Array:
+    return np.asarray(np.sqrt((vectors**2).sum(axis=1)))
