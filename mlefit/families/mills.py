@@ -45,7 +45,18 @@ def deficit(x: Array, r: Array) -> Array:
     return result
 
 
-def log_normal_cdf(x: Array, r: Array) -> Array:
-    """log Phi(x), given r = `ratio(-x)`."""
-    with np.errstate(all="ignore"):
-        return np.where(x > 0, np.log1p(-special.erfc(x / sqrt(2)) / 2), np.log(r) - x * x / 2 - np.log(tau) / 2)
+def log_normal_cdf_derivatives(x: Array) -> tuple[Array, Array, Array]:
+    """log Phi(x) to the last digit of one, its derivative, the inverse Mills' ratio phi/Phi, and minus its second."""
+    x = np.asarray(x, dtype=float, order="C")
+    with np.errstate(all="ignore"):  # far to the left, where the other way serves
+        below = special.erfc(-x / sqrt(2)) / 2
+        pull = np.exp(-x * x / 2) / (sqrt(tau) * below)
+        value, bend = np.log(below), pull * (x + pull)
+    far = np.flatnonzero(x < -APART)
+    if far.size:
+        u = x.ravel()[far]
+        mills = ratio(-u)
+        value.ravel()[far] = np.log(mills) - u * u / 2 - np.log(tau) / 2
+        pull.ravel()[far] = 1 / mills
+        bend.ravel()[far] = deficit(-u, mills) / mills**2
+    return value, pull, bend

@@ -14,7 +14,7 @@ from mlefit.families import special
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
-from mlefit.families.mills import LARGE, deficit, log_normal_cdf, ratio
+from mlefit.families.mills import deficit, log_normal_cdf_derivatives, ratio
 from mlefit.families.support import real
 from mlefit.families.tails import log1mexp
 
@@ -64,15 +64,12 @@ class SkewNormal(Family):
         shape = eta[2]
         z = (y - eta[0]) * inverse
         x = shape * z
-        mills = ratio(-x)
-        pull = 1 / mills  # phi(x) / Phi(x)
-        # pull + x is deficit(-x) * pull; R(-x), hence the deficit, overflows where pull is nothing.
-        bend = pull * np.where(x > LARGE, x, deficit(-x, mills) * pull)
+        value, pull, bend = log_normal_cdf_derivatives(x)
         slope = z - shape * pull
         curve = 1 + shape * shape * bend
         cross = x * bend - pull
         tail = slope + z * curve
-        nll = CONSTANT + eta[1] + z * z / 2 - log_normal_cdf(x, mills)
+        nll = CONSTANT + eta[1] + z * z / 2 - value
         gradient = stack(-slope * inverse, 1 - z * slope, -z * pull)
         hessian = symmetric(curve * inverse**2, tail * inverse, z * tail, -cross * inverse, -z * cross, z * z * bend)
         return nll, gradient, hessian

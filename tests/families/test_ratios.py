@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mpmath import mp, mpf
 
-from mlefit.families.mills import deficit, log_normal_cdf, ratio
+from mlefit.families.mills import deficit, log_normal_cdf_derivatives, ratio
 from mlefit.families.quadrature import exponential_mean, integral
 from mlefit.families.ratios import exp_ratio, log_ratio
 
@@ -42,9 +42,18 @@ def test_mills_ratio_and_its_deficit(x):
     r = ratio(np.array([x]))
     np.testing.assert_allclose(r, float(exact), rtol=1e-12)
     np.testing.assert_allclose(deficit(np.array([x]), r), float(short), rtol=1e-12)
+
+
+@pytest.mark.parametrize("x", [-1e6, -30.0, -4.1, -3.9, -0.5, 0.0, 1.0, 5.0, 12.0, 30.0, 1e6])
+def test_log_normal_cdf_and_its_derivatives(x):
     with mp.workdps(60):
-        below = mp.log1p(-mp.erfc(-mpf(x) / mp.sqrt(2)) / 2) if x < 0 else mp.log(mp.erfc(mpf(x) / mp.sqrt(2)) / 2)
-    np.testing.assert_allclose(log_normal_cdf(np.array([-x]), r), float(below), rtol=1e-12)
+        u = mpf(x)
+        below = mp.erfc(-u / mp.sqrt(2)) / 2
+        pull = mp.exp(-u * u / 2) / mp.sqrt(2 * mp.pi) / below
+        expected = [float(v) for v in (mp.log(below), pull, pull * (u + pull))]
+    value, *slopes = (float(v[0]) for v in log_normal_cdf_derivatives(np.array([x])))
+    assert value == pytest.approx(expected[0], rel=1e-13, abs=1e-15)
+    np.testing.assert_allclose(slopes, expected[1:], rtol=1e-12)
 
 
 def test_integral_of_a_panel():
