@@ -108,14 +108,8 @@ def fit(
     """
     chosen = registry.get(family) if isinstance(family, str) else family
     groups = (by,) if isinstance(by, str) else tuple(by)
-    arrays: dict[str, Any] = {}
     roles_given = {"event": event, "upper": upper, "below": truncate_below, "above": truncate_above}
-    known = censoring.from_values(roles_given, arrays)
-    if arrays:
-        named = {"y": data, "weights": weights, "trials": trials}
-        arrays |= {name: values for name, values in named.items() if np.ndim(values) == 1}
-        data, column = {name: _values(values) for name, values in arrays.items()}, "y"
-        weights, trials = (n if n in arrays else v for n, v in (("weights", weights), ("trials", trials)))
+    data, column, weights, trials, known = with_arrays(data, column, weights, trials, roles_given)
     path, column, weight, further = source_of(data, column, weights, trials)
     options = Options(level, "none" if interval == "bootstrap" else interval, weight_kind, start or {})
     request = reading.Request(path, where=where, missing=missing)
@@ -130,6 +124,20 @@ def fit(
         wanted = Wanted((null,) if null else (), formulas(derive or {}), quantiles, plan)
     fits = estimate(known.wrap(chosen.pin(fix) if fix else chosen), request, roles, options, wanted=wanted)
     return fits if groups else fits[0]
+
+
+def with_arrays(
+    data: Any, column: str | None, weights: Any, trials: Any, named: Mapping[str, Any]
+) -> tuple[Any, str | None, Any, Any, Censoring]:
+    """Data, column, weights and trials with what is known of rows besides; values (n,) become columns beside them."""
+    arrays: dict[str, Any] = {}
+    known = censoring.from_values(named, arrays)
+    if arrays:
+        given = {"y": data, "weights": weights, "trials": trials}
+        arrays |= {name: values for name, values in given.items() if np.ndim(values) == 1}
+        data, column = {name: _values(values) for name, values in arrays.items()}, "y"
+        weights, trials = (n if n in arrays else v for n, v in (("weights", weights), ("trials", trials)))
+    return data, column, weights, trials, known
 
 
 def source_of(
@@ -185,7 +193,7 @@ def estimate(
         DataError, UsageError: as `fit`.
     """
     options = options or Options()
-    names = roles.y or (only_column(request),)
+    names = roles.y or (reading.only_column(request),)
     fits: list[Fit] = []
     for name in names:
         fits += _estimate(family, request, replace(roles, y=(name,)), options, progress, wanted)
@@ -247,12 +255,6 @@ def grouped(family: Family, request: reading.Request, roles: Roles) -> Grouped:
     return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys], part.dropped.get((), 0))
 
 
-def only_column(request: reading.Request) -> str:
-    return reading.only_column(
-        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-    )
-
-
 def _estimate(
     family: Family,
     request: reading.Request,
@@ -262,12 +264,7 @@ def _estimate(
     wanted: Wanted | None,
 ) -> list[Fit]:
     column = roles.y[0]
-    if isinstance(request.path, reading.Source):
-        source = request.path
-    else:
-        source = reading.open_source(
-            request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-        )
+    source = request.open()
     request = replace(request, path=source)
     if source.files and source.bytes > LARGE and not (wanted and wanted.bootstrap):
         whole = _request(family, request, roles)

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
-from mlefit.api import Roles, grouped, only_column, source_of
-from mlefit.errors import DataError
+from mlefit.api import Roles, grouped, source_of, with_arrays
+from mlefit.censoring import Censoring
+from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
@@ -32,6 +33,10 @@ def compare(
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
     trials: Any = None,
+    event: Any = None,
+    upper: Any = None,
+    truncate_below: Any = None,
+    truncate_above: Any = None,
     rank: Rank | None = None,
     folds: int = 0,
     replicates: int | None = None,
@@ -43,6 +48,7 @@ def compare(
 
     Args:
         data, column, by, weights, weight_kind, trials, where, missing: as in `fit`.
+        event, upper, truncate_below, truncate_above: what is known of rows besides, as in `fit`.
         families: families or their names; "all" for those whose support holds the data, "continuous" and "discrete"
             for those of them.
         rank: aic, aicc, bic, nll or held-out; AIC by default, held-out NLL where there are folds.
@@ -57,10 +63,12 @@ def compare(
         DataError: no rows, or values no family can hold.
         UsageError: an unknown family, column or option.
     """
+    known = {"event": event, "upper": upper, "below": truncate_below, "above": truncate_above}
+    data, column, weights, trials, censoring = with_arrays(data, column, weights, trials, known)
     source, column, weight, further = source_of(data, column, weights, trials)
     groups = (by,) if isinstance(by, str) else tuple(by)
     request = reading.Request(source, where=where, missing=missing)
-    roles = Roles((column,) if column else (), groups, weight, further)
+    roles = Roles((column,) if column else (), groups, weight, further, censoring)
     plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
     chosen = [families] if isinstance(families, str | Family) else list(families)
     options = Options(interval="none", weight_kind=weight_kind)
@@ -79,17 +87,13 @@ def with_rows(
     families: Sequence[str | Family], request: reading.Request, roles: Roles, plan: Plan, options: Options
 ) -> list[tuple[Comparison, Sample]]:
     """The same, each with the rows it is about."""
-    neutral = registry.get("binomial" if roles.further else "normal")
-    if not isinstance(request.path, reading.Source):  # standard input can be read once only
-        path = reading.open_source(
-            request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-        )
-        request = replace(request, path=path)
-    names = roles.y or (only_column(request),)
+    neutral = roles.censoring.wrap(registry.get("binomial" if roles.further else "normal"))
+    request = replace(request, path=request.open())
+    names = roles.y or (reading.only_column(request),)
     found: list[tuple[Comparison, Sample]] = []
     for name in names:
         rows = grouped(neutral, request, replace(roles, y=(name,)))
-        chosen = candidates(families, rows.sample)
+        chosen = candidates(families, rows.sample, roles.censoring)
         refused = {family.name: _refused(family, rows.sample, name) for family in chosen}
         fits = [family for family in chosen if len(refused[family.name]) < rows.sample.groups]
         none = [family for family in chosen if family not in fits]
@@ -101,47 +105,60 @@ def with_rows(
     return found
 
 
-def candidates(names: Sequence[str | Family], sample: Sample) -> list[Family]:
-    """The families by name or set, each once.
+def candidates(names: Sequence[str | Family], sample: Sample, censoring: Censoring | None = None) -> list[Family]:
+    """The families of such rows by name or set, each once; one that cannot be censored or truncated stays as it is.
 
     Raises:
         UsageError: an unknown family.
         DataError: no family of a set can hold the values.
     """
+    censoring = censoring or Censoring()
     found: dict[str, Family] = {}
     for name in names:
         if isinstance(name, str) and registry.canonical(name) in SETS:
-            fitting = [f for f in registry.every() if _in_set(f, registry.canonical(name), sample)]
+            every = [_wrapped(family, censoring) for family in registry.every()]
+            fitting = [f for f in every if _in_set(f, registry.canonical(name), sample)]
             if not fitting:
                 raise DataError(f"no {name} family gives probability to all these values; name some with --dist")
             found |= {family.name: family for family in fitting}
         else:
-            family = registry.get(name) if isinstance(name, str) else name
+            family = _wrapped(registry.get(name) if isinstance(name, str) else name, censoring)
             found[family.name] = family
     return list(found.values())
 
 
+def _wrapped(family: Family, censoring: Censoring) -> Family:
+    try:
+        return censoring.wrap(family)
+    except UsageError:
+        return family
+
+
+def _columns(sample: Sample) -> int:
+    return 1 if sample.y.ndim == 1 else int(sample.y.shape[0])
+
+
 def _in_set(family: Family, which: str, sample: Sample) -> bool:
-    if family.labels or len(family.columns) != (1 if sample.y.ndim == 1 else sample.y.shape[0]):
+    if family.labels or len(family.columns) != _columns(sample):
         return False
     if which != "all" and family.discrete != (which == "discrete"):
         return False
     if family.name == "von-mises":  # any number is an angle, but only those within one turn are likely to be meant so
-        low, high = float(sample.y.min()), float(sample.y.max())
+        values = family.central(sample.y)
+        low, high = float(values.min()), float(values.max())
         return (-np.pi <= low and high <= np.pi) or (low >= 0 and high <= 2 * np.pi)
     return bool(family.inside(sample.y).all())
 
 
 def _refused(family: Family, sample: Sample, column: str) -> dict[int, str]:
     """Why a family cannot be fitted to some groups."""
-    wanted = 1 if sample.y.ndim == 1 else sample.y.shape[0]
-    if family.labels or len(family.columns) != wanted:
-        what = "labels" if family.labels else "successes in --trials" if len(family.columns) > 1 else "one column"
-        return dict.fromkeys(range(sample.groups), f"{family.name} is a family of {what}")
+    reason = _misfit(family, sample)
+    if reason:
+        return dict.fromkeys(range(sample.groups), reason)
     outside = ~family.inside(sample.y)
     if not outside.any():
         return {}
-    central = sample.y if sample.y.ndim == 1 else sample.y[0]
+    central = family.central(sample.y)
     found = {}
     for g in np.unique(sample.codes[outside]).tolist():
         rows = slice(int(sample.offsets[g]), int(sample.offsets[g + 1]))
@@ -150,6 +167,18 @@ def _refused(family: Family, sample: Sample, column: str) -> dict[int, str]:
         found[g] = f"{column} = {values[0]:g}{more} outside its support ({family.support})"
     return found
 
+
+def _misfit(family: Family, sample: Sample) -> str:
+    """Why a family has no place for the columns of the rows, "" where it has."""
+    if family.labels:
+        return f"{family.name} is a family of labels"
+    if len(family.columns) == _columns(sample):
+        return ""
+    if family.censored or family.truncated or _columns(sample) < 3:
+        plain = len(family.columns) - 2 * (family.censored + family.truncated)
+        what = "successes in --trials" if "trials" in family.columns else "one column" if plain < 2 else "other columns"
+        return f"{family.name} is a family of {what}"
+    return f"{family.name} has no distribution function, so it cannot be fitted to censored or truncated values"
 
 
 def compare_models(

@@ -149,7 +149,7 @@ class Run:
             plan, settings = Plan.from_dict(resume.request), resume.settings
         loss = losses.get(plan.loss)
         family = loss.get_family()
-        request = replace(request, path=opened(request))
+        request = replace(request, path=request.open())
         plan, notes = _with_features(plan, request, family)
         table, dropped = read_table(request, plan, family)
         watched: Table | None = None
@@ -185,15 +185,6 @@ class Run:
         return replace(model, record={**model.record, "dropped": self.dropped}, notes=self.notes)
 
 
-def opened(request: reading.Request) -> reading.Source:
-    """The request's source, opened once."""
-    if isinstance(request.path, reading.Source):
-        return request.path
-    return reading.open_source(
-        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-    )
-
-
 def source(data: Any) -> str | reading.Source:
     """A path as it is, a table in memory as a source."""
     if isinstance(data, str) or hasattr(data, "__fspath__"):
@@ -208,7 +199,7 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
         DataError: text where numbers are needed, a value outside the family's support; the line is named.
         UsageError: an unknown column.
     """
-    kinds = reading.columns(request.path)
+    kinds = reading.columns(request)
     labelled = wants_labels(family)
     if not labelled and kinds.get(plan.target) in ("text", "date"):
         raise DataError(
@@ -264,7 +255,7 @@ def columns_of(table: reading.Table, names: Sequence[str]) -> list[Column]:
 
 def _with_features(plan: Plan, request: reading.Request, family: Family) -> tuple[Plan, list[str]]:
     """The plan with its features named, and what to say about the choice."""
-    kinds = reading.columns(request.path)
+    kinds = reading.columns(request)
     if not plan.target:
         raise UsageError(f"name the column to predict with --target; there are {', '.join(kinds)}")
     if plan.features is not None:
@@ -299,12 +290,7 @@ def _apart(table: Table, plan: Plan, request: reading.Request, family: Family) -
     """Training rows and rows to watch: from a file, or those that meet a condition."""
     assert plan.validation is not None
     if Path(plan.validation).is_file() or Path(plan.validation).suffix in (".csv", ".tsv", ".parquet", ".jsonl"):
-        other = replace(
-            request,
-            path=reading.open_source(
-                plan.validation, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-            ),
-        )
+        other = replace(request, path=plan.validation)
         return table, read_table(other, plan, family)[0]
     mark = replace(plan, features=(*(plan.features or ()), f"coalesce(({plan.validation}), false)"))
     both, _ = read_table(request, mark, family)
@@ -374,8 +360,8 @@ def feature_request(model: Model, request: reading.Request) -> reading.Request:
     Raises:
         DataError: a feature is not there.
     """
-    path = opened(request)
-    kinds = reading.columns(path)
+    path = request.open()
+    kinds = reading.columns(request)
     learnt = dict.fromkeys(model.labelled, "text")
     numeric, labels = roles(model.features, learnt)
     wanted = replace(request, path=path, numeric=numeric, labels=labels)
@@ -425,10 +411,10 @@ def predictions(
         unseen: told of every chunk's unseen levels and rows without a prediction.
     """
     wanted = replace(feature_request(model, request), missing="keep")
-    names = [c.name for c in opened(request).columns] if keep else []
+    names = [c.name for c in request.open().columns] if keep else []
     wanted = replace(wanted, texts={f"t{i}": name for i, name in enumerate(names)})
     if not (wanted.numeric or wanted.labels or wanted.texts):  # a constant model still needs its rows counted
-        first = opened(request).columns[0].name
+        first = request.open().columns[0].name
         wanted = replace(wanted, texts={"t": first})
     roles_ = [f"x{i}" for i in range(len(model.features))]
     for part in reading.read_chunks(wanted):
@@ -481,13 +467,13 @@ def outcome_tables(
     Raises:
         DataError: a column is absent, or the target's values do not fit.
     """
-    request = replace(request, path=opened(request))
+    request = replace(request, path=request.open())
     for model in models:
         feature_request(model, request)
     target = models[0].target
-    kinds = reading.columns(request.path)
+    kinds = reading.columns(request)
     if target.name not in kinds and target.name.isidentifier():
-        raise DataError(f"{opened(request).name} lacks the target {target.name!r}; its columns are {', '.join(kinds)}")
+        raise DataError(f"{request.open().name} lacks the target {target.name!r}; its columns are {', '.join(kinds)}")
     names = list(dict.fromkeys(name for model in models for name in model.features))
     numeric, labels = roles(names, {name: "text" for model in models for name in model.labelled})
     (labels if target.levels else numeric)["y"] = target.name

@@ -135,10 +135,8 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
         raise UsageError(
             f"{base.name}'s {names} is an endpoint or a kink, which no regression by Newton's method can follow"
         )
-    source = request.path if isinstance(request.path, reading.Source) else reading.open_source(
-        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-    )  # fmt: skip
-    kinds = reading.columns(source)
+    source = request.open()
+    kinds = reading.columns(request)
     response, right = sides(plan.formula)
     terms = parse(right, tuple(kinds))
     others = {name: parse(text.rpartition("~")[2].strip() or "1", tuple(kinds)) for name, text in plan.formulas.items()}

@@ -15,7 +15,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.bootstrap import draw
 from mlefit.inference.model import Model
-from mlefit.modelling import columns_of, feature_request, opened
+from mlefit.modelling import columns_of, feature_request
 
 ROWS: Final = 2**16  # drawn at once
 
@@ -88,7 +88,7 @@ def draws_of(model: Model, request: reading.Request, seed: int) -> Iterator[dict
         UsageError: the model's family cannot be drawn from.
     """
     wanted = replace(feature_request(model, request), missing="keep")
-    names = [c.name for c in opened(wanted).columns]
+    names = [c.name for c in wanted.open().columns]
     numeric = dict(wanted.numeric) | ({"trials": model.target.trials} if model.target.trials else {})
     wanted = replace(wanted, numeric=numeric, texts={f"t{i}": name for i, name in enumerate(names)})
     generator = np.random.default_rng(seed)

@@ -123,7 +123,7 @@ def test_without_a_header_columns_go_by_number(write: Any) -> None:
     path = write("5,a\n6,b\n")
     assert numbers(path, "1", no_header=True) == [5, 6]
     assert numbers(path, '"1" * 2', no_header=True) == [10, 12]
-    assert reading.columns(path, no_header=True) == {"1": "number", "2": "text"}
+    assert reading.columns(reading.Request(path, no_header=True)) == {"1": "number", "2": "text"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ SCRIPT = """
 import sys
 from mlefit import reading
 request = reading.Request("-", {"y": "y"})
-print(reading.columns("-"), reading.read(request).numeric["y"].tolist(), reading.locate(request, "y", 1))
+print(reading.columns(request), reading.read(request).numeric["y"].tolist(), reading.locate(request, "y", 1))
 """
 
 
@@ -280,12 +280,18 @@ def test_dates_are_no_numbers(write: Any, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds dates or times"):
         numbers(path)
     assert numbers(path, "epoch(y)") == [1577836800]
-    assert reading.columns(path) == {"y": "date"}
+    assert reading.columns(reading.Request(path)) == {"y": "date"}
 
 
 def test_columns_are_described(write: Any) -> None:
     path = write("a,b,c,d,e\n1,x,true,2020-01-01,\n2.5,1,FALSE,2020-02-01,\n")
-    assert reading.columns(path) == {"a": "number", "b": "text", "c": "boolean", "d": "date", "e": "text"}
+    assert reading.columns(reading.Request(path)) == {
+        "a": "number",
+        "b": "text",
+        "c": "boolean",
+        "d": "date",
+        "e": "text",
+    }
 
 
 # ------------------------------------------------------------------------------------------ broken files
@@ -331,7 +337,7 @@ def test_malformed_json_names_its_line(write: Any) -> None:
 def test_no_such_file(path: str, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=sentence):
-        reading.columns(path)
+        reading.columns(reading.Request(path))
 
 
 @pytest.mark.parametrize(
@@ -362,16 +368,16 @@ def test_an_unknown_column_lists_the_columns_and_suggests(write: Any) -> None:
     ):
         numbers(path, "servng")
     with pytest.raises(UsageError, match="has 2 columns; name one of them: 'serving', 'site'"):
-        reading.only_column(path)
+        reading.only_column(reading.Request(path))
 
 
 def test_a_missing_header_is_suspected(write: Any) -> None:
     with pytest.raises(UsageError, match=r"looks like data.*--no-header"):
         numbers(write("1,2\n3,4\n"))
     with pytest.raises(UsageError, match=r"first line of .* \(5\) looks like data.*--no-header"):
-        reading.only_column(write("5\n6\n"))
-    assert reading.only_column(write("y\n6\n")) == "y"
-    assert reading.only_column(write("5\n6\n"), no_header=True) == "1"
+        reading.only_column(reading.Request(write("5\n6\n")))
+    assert reading.only_column(reading.Request(write("y\n6\n"))) == "y"
+    assert reading.only_column(reading.Request(write("5\n6\n"), no_header=True)) == "1"
 
 
 HOSTILE = [
@@ -409,7 +415,7 @@ def test_names_that_differ_in_case_only(write: Any) -> None:
 
 def test_repeated_and_empty_names(write: Any) -> None:
     path = write("y,y,,y_1\n1,2,3,4\n")
-    assert list(reading.columns(path)) == ["y_2", "y_3", "column3", "y_1"]
+    assert list(reading.columns(reading.Request(path))) == ["y_2", "y_3", "column3", "y_1"]
     assert numbers(path, "column3") == [3]
     with pytest.raises(UsageError, match="columns are called 'y'"):
         numbers(path, "y")
@@ -654,7 +660,7 @@ def test_nothing_but_a_sentence_or_a_table(
     path.write_bytes(content)
     request = Request(str(path), {"y": column}, {"g": column}, no_header=no_header, missing=missing)
     try:
-        kinds = reading.columns(str(path), no_header=no_header)
+        kinds = reading.columns(reading.Request(str(path), no_header=no_header))
         for wanted in (request, Request(str(path), labels={"g": next(iter(kinds))}, no_header=no_header)):
             table = reading.read(wanted)
             assert all(len(values) == table.n for values in table.numeric.values())

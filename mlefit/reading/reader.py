@@ -17,38 +17,34 @@ from mlefit.reading import plan as plans
 from mlefit.reading.expression import unknown_column
 from mlefit.reading.plan import Operand, Plan
 from mlefit.reading.small import read_small
-from mlefit.reading.source import File, Source, first_row, first_sentence, open_source
+from mlefit.reading.source import File, Source, first_row, first_sentence
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
 
 _serial = itertools.count()
 
 
-def columns(
-    path: str | Source, *, no_header: bool = False, encoding: str = "utf-8", delimiter: str | None = None
-) -> dict[str, ColumnKind]:
+def columns(request: Request) -> dict[str, ColumnKind]:
     """Every column and what its first 20,000 values are.
 
     Raises:
         DataError: no such file, or no table in it.
         UsageError: an unknown encoding or an impossible delimiter.
     """
-    source = _source(Request(path, no_header=no_header, encoding=encoding, delimiter=delimiter))
+    source = request.open()
     texts = [i for i, column in enumerate(source.columns) if column.type in ("VARCHAR", "JSON")]
     types = {i: column.type for i, column in enumerate(source.columns)}
     types.update(zip(texts, plans.text_types(source, texts, plans.SAMPLE), strict=True))
     return {column.name: plans.kind_of(types[i]) for i, column in enumerate(source.columns)}
 
 
-def only_column(
-    path: str | Source, *, no_header: bool = False, encoding: str = "utf-8", delimiter: str | None = None
-) -> str:
+def only_column(request: Request) -> str:
     """The column to use where none is named: the one there is.
 
     Raises:
         UsageError: there are several (they are listed), or the file seems to lack a header.
     """
-    source = _source(Request(path, no_header=no_header, encoding=encoding, delimiter=delimiter))
+    source = request.open()
     if len(source.columns) == 1:
         name = source.columns[0].name
         if source.dialect is not None and source.dialect.header and plans.first_line_is_numbers(source):
@@ -68,7 +64,7 @@ def read(request: Request) -> Table:
         DataError: what cannot be read, with its line, column and value.
         UsageError: an unknown column, or something that is no expression.
     """
-    source = _source(request)
+    source = request.open()
     table = _of_plain_arrays(source, request) or read_small(source, request)
     if table is not None:
         return table
@@ -104,7 +100,7 @@ def read_chunks(request: Request, rows: int = 131_072) -> Iterator[Table]:
     Raises:
         As `read`, when the line in question is reached.
     """
-    source = _source(request)
+    source = request.open()
     plan = plans.make(source, request)
     n = dropped = 0
     with _levels(plan) as levels, closing(_parts(plan, request, levels)) as parts:
@@ -122,7 +118,7 @@ def locate(request: Request, role: str, n: int) -> Place:
     Raises:
         DataError: there is no such row.
     """
-    source = _source(request)
+    source = request.open()
     plan = plans.make(source, request)
     operand = {**plan.numeric, **plan.labels, **plan.texts}[role]
     kept = "true" if request.missing == "keep" else f"NOT {plan.incomplete}"
@@ -153,14 +149,6 @@ def _of_plain_arrays(source: Source, request: Request) -> Table | None:
     if not values[0].size or not all(np.isfinite(column).all() for column in values):
         return None
     return Table(dict(zip(request.numeric, values, strict=True)), {}, {}, len(values[0]), 0)
-
-
-def _source(request: Request) -> Source:
-    if isinstance(request.path, Source):
-        return request.path
-    return open_source(
-        request.path, no_header=request.no_header, encoding=request.encoding, delimiter=request.delimiter
-    )
 
 
 def _place(source: Source, file: File | None, row: int, value: Any) -> Place:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.reading.source import Source
+from mlefit.reading.source import Source, open_source
 
 Missing = Literal["drop", "error", "keep"]
 ColumnKind = Literal["number", "text", "boolean", "date"]
@@ -41,6 +41,17 @@ class Request:
     encoding: str = "utf-8"
     delimiter: str | None = None
     missing: Missing = "drop"
+
+    def open(self) -> Source:
+        """The source. Opening the same, unchanged file again costs nothing.
+
+        Raises:
+            DataError: there is no such file, or nothing in it that is a table.
+            UsageError: an unknown encoding or an impossible delimiter.
+        """
+        if isinstance(self.path, Source):
+            return self.path
+        return open_source(self.path, no_header=self.no_header, encoding=self.encoding, delimiter=self.delimiter)
 
 
 @dataclass(frozen=True, eq=False)
