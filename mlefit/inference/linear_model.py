@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.engines.serial import Serial
+from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.design import Design, design
 from mlefit.inference.fit import Interval, WeightKind
+from mlefit.inference.fit import Options as Constants
 from mlefit.inference.formula import Encoded
 from mlefit.objective import RowObjective
 from mlefit.predictors.linear import Linear
@@ -31,6 +33,9 @@ class Options:
         weight_kind: frequency, or importance (errors are then robust and n is the number of rows).
         errors: from the observed information, or a sandwich, by rows or by clusters.
         exponentiate: report exp(coefficient) too: odds, rate and hazard ratios.
+
+    Raises:
+        UsageError: a level outside (0, 1); profile limits with importance weights or errors from a sandwich.
     """
 
     level: float = 0.95
@@ -38,6 +43,14 @@ class Options:
     weight_kind: WeightKind = "frequency"
     errors: Errors = "information"
     exponentiate: bool = False
+
+    def __post_init__(self) -> None:
+        Constants(self.level, self.interval, self.weight_kind)  # what holds for them holds here
+        if self.interval == "profile" and self.errors != "information":
+            raise UsageError(
+                "profile limits take the likelihood at its word, which errors from a sandwich do not; "
+                "ask for wald limits, which follow from the robust standard errors"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 import mlefit
 from mlefit.families import registry
@@ -336,18 +337,40 @@ def test_nothing_near_is_likelier(name, links, roles, every):
     np.testing.assert_allclose(errors, scale, rtol=5e-3)
 
 
-@pytest.mark.parametrize("name", ["poisson", "normal", "gamma"])
+SANDWICHED = [
+    "poisson",
+    "normal",
+    "gamma",
+    "weibull",
+    "beta",
+    "negative-binomial",
+    "bernoulli",
+    "categorical",
+    "ordinal",
+]
+
+
+@pytest.mark.parametrize("name", SANDWICHED)
 def test_robust_and_clustered_errors_are_the_sandwich(name):
     data = simulated(name)
     plain = mlefit.regress(data, "y ~ x", name)
     robust = mlefit.regress(data, "y ~ x", name, options=Options(errors="robust"))
     by_group = mlefit.regress(data, "y ~ x", name, cluster="g")
-    family = modelled(registry.get(name))
-    x = np.column_stack([np.ones(N), data["x"]])
-    eta = [x @ plain.coefficients[:2], *(np.full(N, np.log(v)) for v in plain.coefficients[2:])]
-    gradient = family.gradient(data["y"], np.stack(eta))
-    rows = np.column_stack([gradient[0][:, None] * x, *(g[:, None] for g in gradient[1:])])
-    slope = np.concatenate([np.ones(2), plain.coefficients[2:]])  # plain parameters from the log scale
+    base = registry.get(name)
+    family = modelled(base.bind(("low", "mid", "top")) if base.labels else base)
+    columns = {"Intercept": np.ones(N), "x": data["x"], "": np.ones(N)}
+    scores = [score_names(family).index(parameter) for parameter, _ in plain.terms]
+    slope, eta = np.ones(len(scores)), np.zeros((family.size, N))
+    for i, (j, (_, column)) in enumerate(zip(scores, plain.terms, strict=True)):
+        value = plain.coefficients[i]
+        if not column and not base.labels:  # plain parameters from their link's scale
+            link = family.parameters[j].link
+            value = float(link.forward(np.asarray(value)))
+            slope[i] = float(link.derivative(np.asarray(value)))
+        eta[j] += value * columns[column]
+    y = np.searchsorted(np.array(["low", "mid", "top"]), data["y"]).astype(float) if base.labels else data["y"]
+    gradient = np.broadcast_to(family.gradient(y, eta), eta.shape)
+    rows = np.stack([gradient[j] * columns[column] for j, (_, column) in zip(scores, plain.terms, strict=True)], axis=1)
     bread = plain.covariance / slope[:, None] / slope
     for fit, sums, factor in (
         (robust, rows, 1.0),
@@ -358,6 +381,36 @@ def test_robust_and_clustered_errors_are_the_sandwich(name):
     assert by_group.errors == {"kind": "cluster", "clusters": 3, "factor": 1.5}
 
 
+LIMITS = [*csv.DictReader((HERE / "regressions" / "limits.csv").read_text(encoding="utf-8").splitlines()[1:])]
+
+
+@pytest.mark.parametrize(
+    ("model", "formula", "roles"),
+    [
+        (
+            "housing", "sat ~ C(infl) + C(type) + C(cont)",
+            {"family": "ordinal", "weight": "freq", "levels": ("Low", "Medium", "High")},
+        ),
+        ("birthwt", "race ~ age + lwt + smoke", {"family": "categorical"}),
+    ],
+    ids=["ordinal", "categorical"],
+)  # fmt: skip
+def test_limits_and_errors_of_labels_as_in_r(model, formula, roles):
+    path = DATA / f"{model}.csv"
+    profiled = mlefit.regress(path, formula, options=Options(interval="profile"), **roles)
+    wanted = [row for row in LIMITS if row["model"] == model]
+    for row in wanted:
+        j = profiled.names.index(row["term"])
+        error = float(np.sqrt(profiled.covariance[j, j]))
+        assert profiled.lower[j] == pytest.approx(float(row["lower"]), abs=1e-6 * error)
+        assert profiled.upper[j] == pytest.approx(float(row["upper"]), abs=1e-6 * error)
+    if model == "birthwt":
+        for kind, more in (("robust", {"options": Options(errors="robust")}), ("cluster", {"cluster": "age"})):
+            errors = mlefit.regress(path, formula, **roles, **more).std_errors
+            for row in wanted:
+                assert errors[row["term"]] == pytest.approx(float(row[kind]), rel=1e-7)
+
+
 @pytest.mark.parametrize("name", ["bernoulli", "gamma", "weibull"])
 def test_profile_limits_are_where_the_likelihood_has_dropped(name):
     data = simulated(name)
@@ -366,6 +419,44 @@ def test_profile_limits_are_where_the_likelihood_has_dropped(name):
     for limit in (fit.lower[j], fit.upper[j]):
         held = mlefit.regress({**data, "known": limit * data["x"]}, "y ~ C(g)", name, offset="known")
         assert 2 * (fit.log_likelihood - held.log_likelihood) == pytest.approx(2.705543454095404, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "roles"),
+    [(n, r) for n, links, r in CASES if not links],
+    ids=[f"{n}-{r}" for n, links, r in CASES if not links],
+)
+def test_profile_limits_of_every_family(name, roles):
+    """With the coefficient held at its limit, the best of the other parameters is as far below as it should be."""
+    data = simulated(name)
+    base = registry.get(name)
+    family = modelled(base.bind(("low", "mid", "top")) if base.labels else base)
+    fit = mlefit.regress(data, "y ~ x", name, options=Options(interval="profile"), **roles)
+    nll = direct(fit, data, family, roles)
+    theta = np.array(
+        [
+            v if column or base.labels else float(family.parameters[family.names.index(p)].link.forward(np.asarray(v)))
+            for v, (p, column) in zip(fit.coefficients, fit.terms, strict=True)
+        ]
+    )
+    j = [column for _, column in fit.terms].index("x")
+    others = np.delete(theta, j)
+    for limit in (fit.lower[j], fit.upper[j]):
+        found = minimize(lambda v, at=limit: min(nll(np.insert(v, j, at)), 1e10), others, method="BFGS")
+        assert 2 * (found.fun + fit.log_likelihood) == pytest.approx(3.841458820694124, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"interval": "profile", "weight_kind": "importance"}, "so many rows, which importance weights are not"),
+        ({"interval": "profile", "errors": "robust"}, "sandwich"),
+        ({"level": 1.5}, "between 0 and 1"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options, sentence):
+    with pytest.raises(mlefit.UsageError, match=sentence):
+        Options(**options)
 
 
 def test_the_same_columns_in_other_units_give_the_same_fit():
