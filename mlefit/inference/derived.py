@@ -19,8 +19,9 @@ from mlefit.families.expression import Formula, Jet, parse, unknown
 from mlefit.families.links import BOUND, Array
 from mlefit.inference.bootstrap import Replicates, accelerations, limits
 from mlefit.inference.derived_limits import Function, extremes
-from mlefit.inference.fit import Fit, number
+from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
+from mlefit.inference.result import parameter
 from mlefit.solvers.solution import Index
 
 GRID: Final = 129  # points between two limits at which a function is looked at
@@ -51,12 +52,7 @@ class Derived:
 
     def to_dict(self) -> dict[str, float | None]:
         """The keys of a parameter in the JSON contract."""
-        return {
-            "estimate": number(self.estimate),
-            "std_error": number(self.std_error),
-            "ci_lower": number(self.lower),
-            "ci_upper": number(self.upper),
-        }
+        return parameter(self.estimate, self.std_error, self.lower, self.upper)
 
 
 def formulas(texts: Mapping[str, str]) -> dict[str, Formula]:

@@ -18,8 +18,9 @@ from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.inference import intervals
 from mlefit.inference.certificate import GRADIENT, Certificate, certify, interior
-from mlefit.inference.criteria import Criteria
 from mlefit.inference.rescue import rescued
+from mlefit.inference.result import Result
+from mlefit.inference.result import number as number
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
@@ -27,7 +28,6 @@ from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Solution
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from mlefit.inference.derived import Derived
@@ -73,7 +73,7 @@ class Options:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit(Criteria):
+class Fit(Result):
     """The maximum-likelihood fit of one family to one column or group. Shapes: K parameters, k scores.
 
     Attributes:
@@ -132,11 +132,6 @@ class Fit(Criteria):
         """Every parameter's estimate."""
         return dict(zip(self.family.names, self.theta.tolist(), strict=True))
 
-    @property
-    def std_errors(self) -> dict[str, float]:
-        """Every parameter's standard error; NaN where none exists."""
-        return dict(zip(self.family.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
-
     def interval(self, level: float = 0.95, method: Interval = "wald") -> dict[str, tuple[float, float]]:
         """Confidence limits of every parameter.
 
@@ -164,71 +159,26 @@ class Fit(Criteria):
 
     def to_dict(self) -> dict[str, Any]:
         """The fit as in the JSON contract: plain values, None for what does not exist."""
-        errors = np.sqrt(np.diag(self.covariance))
-        parameters = {
-            name: {
-                "estimate": number(self.theta[j]),
-                "std_error": number(errors[j]),
-                "ci_lower": number(self.lower[j]),
-                "ci_upper": number(self.upper[j]),
-            }
-            for j, name in enumerate(self.family.names)
-        }
-        result: dict[str, Any] = {"family": self.family.name, "column": self.column}
+        record: dict[str, Any] = {"family": self.family.name, "column": self.column}
         if self.group is not None:
-            result["group"] = dict(self.group)
-        fixed = getattr(self.family, "fixed", None)
-        result |= {"n": self.n, "dropped": self.dropped, "weight": self.weight, "parameters": parameters}
-        if fixed:
-            result["fixed"] = dict(fixed)
+            record["group"] = dict(self.group)
+        record |= self._data()
         for key, kind in (("derived", "derived"), ("quantiles", "quantile")):
             if found := {one.name: one.to_dict() for one in self.derived if one.kind == kind}:
-                result[key] = found
+                record[key] = found
         if self.tests:
-            result["tests"] = [test.to_dict() for test in self.tests]
-        return result | {
-            "interval": {"level": self.level, "method": self.interval_method, **self.interval_detail},
-            "log_likelihood": number(self.log_likelihood),
-            "nll": number(self.nll),
-            "nll_per_observation": number(self.nll / self.weight),
-            "aic": number(self.aic),
-            "aicc": number(self.aicc),
-            "bic": number(self.bic),
-            "covariance": [[number(v) for v in row] for row in self.covariance],
-            "solver": self.solver,
-            "iterations": self.iterations,
-            "converged": self.converged,
-            "certificate": self.certificate.to_dict(),
-            "warnings": list(self.warnings),
-        }
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a parameter: group columns, column, family, parameter, estimate, std_error, limits."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
+            record["tests"] = [test.to_dict() for test in self.tests]
+        record["interval"] = {"level": self.level, "method": self.interval_method, **self.interval_detail}
+        return record | self._likelihood() | self._evidence()
 
     def rows(self) -> list[dict[str, Any]]:
         """The tidy rows of csv and `to_frame`; None for what does not exist."""
-        record = self.to_dict()
-        return [
-            {**(self.group or {}), "column": self.column, "family": self.family.name, "parameter": name, **values}
-            for name, values in record["parameters"].items()
-        ] + [
-            {**(self.group or {}), "column": self.column, "family": self.family.name, "parameter": one.label}
-            | one.to_dict()
-            for one in self.derived
-        ]
+        return super().rows() + [self._row(one.label, one.to_dict()) for one in self.derived]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from mlefit.report.tables import fit_table
 
         yield fit_table(self)
-
-
-def number(value: float) -> float | None:
-    """A float for JSON: None for NaN and infinities."""
-    return float(value) if np.isfinite(value) else None
 
 
 # Data at the ends of the doubles overflow; what is then not finite is judged by the certificate.

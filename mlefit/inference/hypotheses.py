@@ -11,7 +11,8 @@ import numpy as np
 from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
-from mlefit.inference.fit import Fit, number
+from mlefit.inference.fit import Fit
+from mlefit.inference.result import number
 from mlefit.solvers.newton import newton
 
 STEPS: Final = 200  # nodes of the quadrature on either side of the median

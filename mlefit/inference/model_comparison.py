@@ -10,9 +10,9 @@ import numpy as np
 
 from mlefit.families.links import Array
 from mlefit.inference.compare import vuong_z
-from mlefit.inference.fit import number
 from mlefit.inference.learning import Table, response
 from mlefit.inference.model import Model
+from mlefit.inference.result import number
 
 
 @dataclass(frozen=True)

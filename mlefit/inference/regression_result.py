@@ -11,17 +11,15 @@ import numpy as np
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.certificate import Certificate
-from mlefit.inference.criteria import Criteria
-from mlefit.inference.fit import number
+from mlefit.inference.result import Record, Result, number, parameter
 from mlefit.inference.scorer import LinearScorer
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console, ConsoleOptions, RenderResult
 
 
 @dataclass(frozen=True, eq=False)
-class Regression(Criteria):
+class Regression(Result):
     """A fitted regression. Shapes: K coefficients and plain parameters, in the order of `names`.
 
     Attributes:
@@ -75,11 +73,6 @@ class Regression(Criteria):
         return dict(zip(self.names, self.coefficients.tolist(), strict=True))
 
     @property
-    def std_errors(self) -> dict[str, float]:
-        """Their standard errors; NaN where none exists."""
-        return dict(zip(self.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
-
-    @property
     def z(self) -> Array:
         """Estimate over standard error, (K,); NaN for plain parameters, of which zero is no question."""
         with np.errstate(all="ignore"):
@@ -100,73 +93,31 @@ class Regression(Criteria):
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON contract: the object of `estimate`, its parameters keyed by name."""
-        result: dict[str, Any] = {"family": self.family.name, "formula": self.formula, "column": self.column}
+        record: dict[str, Any] = {"family": self.family.name, "formula": self.formula, "column": self.column}
         if self.group is not None:
-            result["group"] = dict(self.group)
-        result |= {
-            "formulas": dict(self.formulas),
-            "links": {p.name: p.link.name for p in self.family.parameters},
-            "n": self.n,
-            "dropped": self.dropped,
-            "weight": self.weight,
-            "parameters": {row.pop("parameter"): row for row in self._rows()},
-        }
-        fixed = getattr(self.family, "fixed", None)
-        if fixed:
-            result["fixed"] = dict(fixed)
-        return result | {
-            "interval": {"level": self.level, "method": self.interval_method},
-            "errors": dict(self.errors),
-            "log_likelihood": number(self.log_likelihood),
-            "nll": number(self.nll),
-            "nll_per_observation": number(self.nll / self.weight),
-            "null_log_likelihood": number(self.null_log_likelihood),
-            "deviance": number(self.deviance),
-            "null_deviance": number(self.null_deviance),
-            "aic": number(self.aic),
-            "aicc": number(self.aicc),
-            "bic": number(self.bic),
-            "covariance": [[number(v) for v in row] for row in self.covariance],
-            "solver": self.solver,
-            "iterations": self.iterations,
-            "converged": self.converged,
-            "certificate": self.certificate.to_dict(),
-            "warnings": list(self.warnings),
-        }
+            record["group"] = dict(self.group)
+        record["formulas"] = dict(self.formulas)
+        record["links"] = {p.name: p.link.name for p in self.family.parameters}
+        record |= self._data()
+        record["interval"] = {"level": self.level, "method": self.interval_method}
+        record["errors"] = dict(self.errors)
+        record |= self._likelihood()
+        for name in ("null_log_likelihood", "deviance", "null_deviance"):
+            record[name] = number(getattr(self, name))
+        return record | self._evidence()
 
-    def _rows(self) -> list[dict[str, Any]]:
-        errors = np.sqrt(np.diag(self.covariance))
-        rows = []
-        for j, (name, (_, column)) in enumerate(zip(self.names, self.terms, strict=True)):
-            row: dict[str, Any] = {
-                "parameter": name,
-                "estimate": number(self.coefficients[j]),
-                "std_error": number(errors[j]),
-                "z": number(self.z[j]),
-                "p": number(self.p[j]),
-                "ci_lower": number(self.lower[j]),
-                "ci_upper": number(self.upper[j]),
-            }
-            if self.exponentiate and column:
+    def parameters(self) -> dict[str, Record]:
+        """Of every coefficient: estimate, standard error, z, p and limits, and their exponentials where asked for."""
+        errors, z, p = self.std_errors.values(), self.z.tolist(), self.p.tolist()
+        found: dict[str, Record] = {}
+        for j, ((name, value), error) in enumerate(zip(self.estimates.items(), errors, strict=True)):
+            lower, upper = float(self.lower[j]), float(self.upper[j])
+            found[name] = parameter(value, error, lower, upper, z=z[j], p=p[j])
+            if self.exponentiate and self.terms[j][1]:
                 with np.errstate(over="ignore"):
-                    row |= {
-                        "ratio": number(np.exp(self.coefficients[j])),
-                        "ratio_lower": number(np.exp(self.lower[j])),
-                        "ratio_upper": number(np.exp(self.upper[j])),
-                    }
-            rows.append(row)
-        return rows
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The tidy rows of csv and `to_frame`; None for what does not exist."""
-        head = {**(self.group or {}), "column": self.column, "family": self.family.name}
-        return [{**head, **row} for row in self._rows()]
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a coefficient: group columns, column, family, parameter, estimate, std_error, z, p, limits."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows())
+                    ratios = np.exp([value, lower, upper]).tolist()
+                found[name] |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(number, ratios), strict=True))
+        return found
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from mlefit.report.regressions import regression_table

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mlefit.families.links import Array
 from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
-from mlefit.inference.fit import number
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
+from mlefit.inference.result import number
 from mlefit.sample import Sample
 from mlefit.solvers.solution import Solution
 

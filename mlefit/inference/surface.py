@@ -11,8 +11,9 @@ import numpy as np
 
 from mlefit.errors import DataError, UsageError
 from mlefit.families.links import Array
-from mlefit.inference.fit import Fit, number
+from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
+from mlefit.inference.result import number
 from mlefit.objective import StatisticObjective
 from mlefit.solvers.newton import newton
 

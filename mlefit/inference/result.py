@@ -1,0 +1,157 @@
+"""What every fit knows and tells alike: numbers by parameter, likelihood and criteria, the evidence of a maximum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite, log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlefit.families.base import Family
+from mlefit.families.links import Array
+from mlefit.inference.certificate import Certificate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = dict[str, float | None]
+
+
+def number(value: float) -> float | None:
+    """A float for JSON: None for NaN and infinities."""
+    return float(value) if isfinite(value) else None
+
+
+def parameter(estimate: float, std_error: float, lower: float, upper: float, **between: float) -> Record:
+    """The numbers of one parameter, in the order and by the names of the JSON contract."""
+    values = {"estimate": estimate, "std_error": std_error, **between, "ci_lower": lower, "ci_upper": upper}
+    return {name: number(value) for name, value in values.items()}
+
+
+class Result:
+    """A fit of any kind, from what the frozen dataclass that inherits this knows. Shapes: K parameters.
+
+    Attributes:
+        family: the family fitted, its fixed parameters pinned.
+        column: the name of the data.
+        group: value of every `by` column, or None.
+        n: rows used.
+        dropped: rows left out for missing values.
+        weight: sum of the weights.
+        covariance: (K, K) of the parameters; NaN where there is no standard error.
+        lower, upper: (K,) confidence limits; NaN where there are none.
+        log_likelihood: with every constant; NaN where it is unbounded.
+        solver, iterations: how the estimate was found.
+        certificate: the evidence that it is a maximum.
+        converged: whether it is one.
+        warnings: sentences for the user.
+        effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+    """
+
+    family: Family
+    column: str
+    group: Mapping[str, Any] | None
+    n: int
+    dropped: int
+    weight: float
+    covariance: Array
+    lower: Array
+    upper: Array
+    log_likelihood: float
+    solver: str
+    iterations: int
+    certificate: Certificate
+    converged: bool
+    warnings: tuple[str, ...]
+    effective_n: float
+
+    @property
+    def estimates(self) -> dict[str, float]:
+        """Every parameter's estimate."""
+        raise NotImplementedError
+
+    @property
+    def parameters_count(self) -> int:
+        """Free parameters."""
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result as in the JSON contract: plain values, None for what does not exist."""
+        raise NotImplementedError
+
+    @property
+    def std_errors(self) -> dict[str, float]:
+        """Every parameter's standard error; NaN where none exists."""
+        return dict(zip(self.estimates, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+    @property
+    def nll(self) -> float:
+        """Negative log-likelihood."""
+        return -self.log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2k - 2 log L (Akaike 1974)."""
+        return 2 * self.parameters_count - 2 * self.log_likelihood
+
+    @property
+    def aicc(self) -> float:
+        """AIC with the small-sample term 2k(k+1)/(n-k-1) (Hurvich and Tsai 1989); NaN for n <= k + 1."""
+        k, n = self.parameters_count, self.effective_n
+        return self.aic + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("nan")
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, k log n - 2 log L (Schwarz 1978)."""
+        return self.parameters_count * log(self.effective_n) - 2 * self.log_likelihood
+
+    def parameters(self) -> dict[str, Record]:
+        """Estimate, standard error and limits of every parameter."""
+        limits = zip(self.lower.tolist(), self.upper.tolist(), strict=True)
+        pairs = zip(self.estimates.items(), self.std_errors.values(), limits, strict=True)
+        return {name: parameter(value, error, *ends) for (name, value), error, ends in pairs}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The tidy rows of csv and `to_frame`; None for what does not exist."""
+        return [self._row(name, record) for name, record in self.parameters().items()]
+
+    def _row(self, name: str, record: Record) -> dict[str, Any]:
+        labels = self.group or {}
+        return {**labels, "column": self.column, "family": self.family.name, "parameter": name, **record}
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a parameter: group columns, column, family, parameter, estimate, std_error ... limits."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows())
+
+    # Pieces of `to_dict`, in the order of the contract.
+
+    def _data(self) -> dict[str, Any]:
+        """The rows, the parameters estimated from them, and those held."""
+        record: dict[str, Any] = {"n": self.n, "dropped": self.dropped, "weight": self.weight}
+        record["parameters"] = self.parameters()
+        fixed = getattr(self.family, "fixed", None)
+        return record | ({"fixed": dict(fixed)} if fixed else {})
+
+    def _likelihood(self) -> dict[str, Any]:
+        return {
+            "log_likelihood": number(self.log_likelihood),
+            "nll": number(self.nll),
+            "nll_per_observation": number(self.nll / self.weight),
+        }
+
+    def _evidence(self) -> dict[str, Any]:
+        """Criteria, covariance, and how far to trust them all."""
+        return {
+            "aic": number(self.aic),
+            "aicc": number(self.aicc),
+            "bic": number(self.bic),
+            "covariance": [[number(v) for v in row] for row in self.covariance.tolist()],
+            "solver": self.solver,
+            "iterations": self.iterations,
+            "converged": self.converged,
+            "certificate": self.certificate.to_dict(),
+            "warnings": list(self.warnings),
+        }
