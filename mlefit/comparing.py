@@ -94,7 +94,7 @@ def with_rows(
     for name in names:
         rows = grouped(neutral, request, replace(roles, y=(name,)))
         chosen = candidates(families, rows.sample, roles.censoring)
-        refused = {family.name: _refused(family, rows.sample, name) for family in chosen}
+        refused = {family.name: _refused(family, rows.sample, name, roles.censoring) for family in chosen}
         fits = [family for family in chosen if len(refused[family.name]) < rows.sample.groups]
         none = [family for family in chosen if family not in fits]
         compared = compare_sample(
@@ -150,9 +150,9 @@ def _in_set(family: Family, which: str, sample: Sample) -> bool:
     return bool(family.inside(sample.y).all())
 
 
-def _refused(family: Family, sample: Sample, column: str) -> dict[int, str]:
+def _refused(family: Family, sample: Sample, column: str, censoring: Censoring) -> dict[int, str]:
     """Why a family cannot be fitted to some groups."""
-    reason = _misfit(family, sample)
+    reason = _misfit(family, sample, censoring)
     if reason:
         return dict.fromkeys(range(sample.groups), reason)
     outside = ~family.inside(sample.y)
@@ -168,17 +168,17 @@ def _refused(family: Family, sample: Sample, column: str) -> dict[int, str]:
     return found
 
 
-def _misfit(family: Family, sample: Sample) -> str:
+def _misfit(family: Family, sample: Sample, censoring: Censoring) -> str:
     """Why a family has no place for the columns of the rows, "" where it has."""
-    if family.labels:
-        return f"{family.name} is a family of labels"
-    if len(family.columns) == _columns(sample):
+    if censoring and not family.censored and not family.truncated:
+        try:
+            censoring.wrap(family)
+        except UsageError as error:
+            return str(error)
+    if not family.labels and len(family.columns) == _columns(sample):
         return ""
-    if family.censored or family.truncated or _columns(sample) < 3:
-        plain = len(family.columns) - 2 * (family.censored + family.truncated)
-        what = "successes in --trials" if "trials" in family.columns else "one column" if plain < 2 else "other columns"
-        return f"{family.name} is a family of {what}"
-    return f"{family.name} has no distribution function, so it cannot be fitted to censored or truncated values"
+    what = "labels" if family.labels else "successes in --trials" if "trials" in family.columns else "one column"
+    return f"{family.name} is a family of {what}"
 
 
 def compare_models(

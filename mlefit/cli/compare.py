@@ -46,6 +46,7 @@ def command(
         typer.Option("--dist", "-d", metavar="A,B|all|continuous|discrete", help="Families.", show_default="all"),
     ] = None,
     columns: o.Columns,
+    incomplete: o.Incomplete,
     rank: Annotated[
         Rank | None,
         o.choice("--rank", of=get_args(Rank), show=False, help="Order; by default AIC, or held-out NLL with --folds."),
@@ -71,14 +72,14 @@ def command(
     models, path = c.parted(data or ())
     request = reading.request(path)
     if models:
-        c.only_families(dist, columns.column, columns.by, rank, folds, plot)
+        c.only_families(dist, columns, incomplete, rank, folds, plot)
         return c.models_document(models, request, columns.weights)
     from mlefit.comparing import with_rows
     from mlefit.inference.compare import Plan
     from mlefit.inference.fit import Options
 
     plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
-    roles = columns.roles
+    roles = incomplete.added(columns.roles)
     options = Options(interval="none", weight_kind=columns.weight_kind)
     found = with_rows(names(dist) or ["all"], request, roles, plan, options)
     if plot:

@@ -10,6 +10,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.report.document import Document
 
 if TYPE_CHECKING:
+    from mlefit.cli.options import Columns, Incomplete
     from mlefit.inference.compare import Comparison
     from mlefit.reading import Request
 
@@ -44,14 +45,19 @@ def is_model(path: str) -> bool:
         return False
 
 
-def only_families(*options: Any) -> None:
+def only_families(dist: Any, columns: Columns, incomplete: Incomplete, rank: Any, folds: int, plot: Any) -> None:
     """Refuse options that have no meaning for saved models.
 
     Raises:
         UsageError: one of them is given.
     """
-    names = ("--dist", "--column", "--by", "--rank", "--folds", "--plot")
-    for name, value in zip(names, options, strict=True):
+    given = {
+        "--dist": dist, "--column": columns.column, "--by": columns.by, "--trials": columns.trials,
+        "--event": incomplete.event, "--lower": incomplete.lower, "--upper": incomplete.upper,
+        "--truncate-below": incomplete.truncate_below, "--truncate-above": incomplete.truncate_above,
+        "--rank": rank, "--folds": folds, "--plot": plot,
+    }  # fmt: skip
+    for name, value in given.items():
         if value:
             raise UsageError(f"{name} is for comparing families; saved models bring theirs, and rank by NLL")
 

@@ -18,6 +18,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families.base import ExponentialFamily, Family
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, solve
+from mlefit.inference.mechanism import Mechanism
 from mlefit.objective import RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
@@ -88,18 +89,13 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
         importance: weights are not frequencies: rows are drawn equally often and carry their weights along.
 
     Raises:
-        UsageError: a parametric bootstrap of a family that cannot be drawn from, or of censored or truncated rows.
+        UsageError: a parametric bootstrap of a family that cannot be drawn from, or of rows censored between two ends.
         DataError: no replicate has a maximum.
     """
     generator = np.random.default_rng(plan.seed)
     family, start = fit.family, fit.eta
     rows = sample.collapse() if family.discrete and not importance else sample
     if plan.kind == "parametric":
-        if family.censored or family.truncated:
-            raise UsageError(
-                "what would have been censored or truncated in new rows is not known, so only the nonparametric "
-                "bootstrap is open to such data"
-            )
         parts = simulated(family, start, sample, plan.replicates, generator)
         solutions = [refit(family, part, start) for part in parts]
         some = 1 + ROWS // max(1, round(float(sample.total_weight[0])))
@@ -125,19 +121,21 @@ def refit(family: Family, sample: Sample, near: Array) -> Solution:
 def simulated(family: Family, eta: Array, like: Sample, count: int, generator: np.random.Generator) -> Iterator[Sample]:
     """Samples of `count` groups in all, each drawn from the family at `eta` (k,) and as large as `like`.
 
-    Further columns of the response (trials) are those of `like`; its weights are taken for frequencies.
+    What is known of the rows of `like` besides the value (trials, limits, censoring times) is kept as `Mechanism`
+    says; its weights are taken for frequencies.
 
     Raises:
-        UsageError: the family cannot be drawn from, or the weights are not whole numbers.
+        UsageError: the family cannot be drawn from, the weights are not whole numbers, or rows are censored between
+            two ends.
     """
     rows = unweighted(like)
     n = rows.shape[-1]
+    mechanism = Mechanism.of(family, rows)
     step = max(1, CELLS // n)
     for begin in range(0, count, step):
         groups = min(step, count - begin)
         offsets = np.arange(groups + 1, dtype=np.intp) * n
-        others = np.tile(rows[1:], groups) if rows.ndim == 2 else np.zeros((0, groups * n))
-        yield Sample(draw(family.given(*others), generator, eta[:, None], groups * n), offsets=offsets)
+        yield Sample(mechanism.draw(generator, eta[:, None], groups), offsets=offsets)
 
 
 def draw(family: Family, generator: np.random.Generator, eta: Array, n: int) -> Array:

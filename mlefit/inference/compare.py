@@ -13,9 +13,10 @@ from mlefit.errors import DataError, MlefitError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.bootstrap import refit
-from mlefit.inference.fit import Fit, Options, fit_sample, number
-from mlefit.inference.goodness import Goodness, goodness
+from mlefit.inference.fit import Fit, Options, fit_sample
+from mlefit.inference.goodness import Goodness, goodness, unjudged
 from mlefit.inference.nesting import contains, nesting, p_value
+from mlefit.inference.result import number
 from mlefit.sample import Sample
 
 Rank = Literal["aic", "aicc", "bic", "nll", "held-out"]
@@ -70,7 +71,7 @@ class Entry:
         family: its name.
         fit: None where there is no maximum.
         error: why, "" where there is one.
-        goodness: None where the family has no distribution function.
+        goodness: None where there is no statistic for such rows; the comparison's notes say why.
         held_out: NLL per unit of weight of rows left out of the fit; NaN without folds.
         delta: AIC less the best one's.
         weight: Akaike's.
@@ -230,7 +231,7 @@ def compare_sample(
     """Compare families on every group of a sample.
 
     Args:
-        families: bound and of the sample's columns.
+        families: bound and of the sample's columns; all of them censored and truncated alike, or none.
         sample: rows sorted by group.
         plan: how.
         options: how to fit.
@@ -240,7 +241,7 @@ def compare_sample(
     plan, options = plan or Plan(), options or Options(interval="none")
     drops = [dropped] * sample.groups if isinstance(dropped, int) else list(dropped)
     found: list[dict[str, Entry]] = [{} for _ in range(sample.groups)]
-    given, sample = sample, _sorted(sample)
+    given, sample = sample, _sorted(families[0], sample) if families else sample
     for family in families:
         why = (refused or {}).get(family.name, {})
         kept = np.array([g for g in range(sample.groups) if g not in why], dtype=np.intp)
@@ -267,10 +268,11 @@ def compare_sample(
     return result
 
 
-def _sorted(sample: Sample) -> Sample:
-    """The rows in the order of their values, which every family's start and goodness of fit would sort anew."""
+def _sorted(family: Family, sample: Sample) -> Sample:
+    """The rows in the order of their values or kinds, by which every family would sort them anew."""
     if sample.y.ndim > 1:
-        return sample
+        kinds = family.kinds(sample.y)
+        return sample if kinds is None else sample.arranged(kinds)
     order = np.argsort(sample.y, kind="stable") if sample.groups == 1 else np.lexsort((sample.y, sample.codes))
     return Sample(sample.y[order], None if sample.weight is None else sample.weight[order], sample.offsets)
 
@@ -314,7 +316,10 @@ def _compared(
             "probabilities of counts and densities of measurements stand side by side: their likelihoods compare only "
             "if the values are rounded to whole numbers (--dist discrete or --dist continuous keeps them apart)"
         )
-    if judged and plan.replicates is None and not plan.samples(rows.n) and options.weight_kind == "frequency":
+    reasons = {unjudged(entry.fit.family, rows) for entry in judged if entry.fit is not None}
+    notes += [f"no goodness of fit: {reason}" for reason in sorted(reasons) if reason]
+    some = any(entry.goodness for entry in judged)
+    if some and plan.replicates is None and not plan.samples(rows.n) and options.weight_kind == "frequency":
         notes.append(f"no p-values of the goodness of fit for {rows.n} rows; --replicates 99 computes them")
     failed = [entry for entry in entries if entry.fit is None]
     tests = pairwise_tests([entry.fit for entry in judged if entry.fit is not None], rows)

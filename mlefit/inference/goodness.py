@@ -2,7 +2,7 @@
 
 The parameters were estimated from the same rows, so tables of these statistics for a known distribution do not apply:
 p-values come from samples drawn from the fit and fitted again, all as one batch (Stephens 1986, section 4.4;
-Stute, Gonzalez Manteiga and Presedo Quindimil 1993).
+Stute, Gonzalez Manteiga and Presedo Quindimil 1993), censored and truncated as `mechanism` says.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Family, Index
+from mlefit.families.interval import log_probability
 from mlefit.families.links import Array
 from mlefit.families.tails import log1mexp
 from mlefit.inference.bootstrap import refit, simulated
-from mlefit.inference.fit import Fit, number
+from mlefit.inference.fit import Fit
+from mlefit.inference.mechanism import Mechanism
+from mlefit.inference.product_limit import product_limit
+from mlefit.inference.result import number
 from mlefit.sample import Sample
 
 EDF: Final = ("kolmogorov_smirnov", "cramer_von_mises", "anderson_darling")
@@ -60,13 +64,13 @@ class Goodness:
 def goodness(
     fit: Fit, sample: Sample, replicates: int = 0, generator: np.random.Generator | None = None
 ) -> Goodness | None:
-    """How well `fit` fits its own rows, one group; None for families that have no distribution function of one value.
+    """How well `fit` fits its own rows, one group; None where `unjudged` says why, or too few counts make no cells.
 
     Raises:
         UsageError: replicates of rows with weights that are not whole numbers.
     """
     family = fit.family
-    if len(family.columns) > 1 or family.labels or family.censored or family.truncated:
+    if unjudged(family, sample):
         return None
     try:
         observed, edges = _statistics(family, sample, fit.eta[None], None)
@@ -76,6 +80,7 @@ def goodness(
     if not observed.shape[0]:
         return None
     values = dict(zip(names, observed[:, 0].tolist(), strict=True))
+    number_of_cells = edges.size + 1 if edges is not None and edges.size else 0
     p_values: dict[str, float] = {}
     if replicates:
         generator = generator or np.random.default_rng(0)
@@ -85,7 +90,7 @@ def goodness(
                 for part in simulated(family, fit.eta, sample, replicates, generator)
             ]
         except UsageError:
-            return Goodness(values, {}, 0, 0 if edges is None else edges.size + 1)
+            return Goodness(values, {}, 0, number_of_cells)
         # A statistic that is infinite (an end of the support among the values) says nothing.
         # Adding one keeps the test at its level (Davison and Hinkley 1997, equation 4.11). A replicate that could
         # not be fitted counts as no better than the data; where many could not, nothing is known.
@@ -97,16 +102,44 @@ def goodness(
             for name, count in zip(names, larger, strict=True)
             if np.isfinite(values[name]) and lost[name] <= LOST * replicates
         }
-    return Goodness(values, p_values, replicates, 0 if edges is None else edges.size + 1)
+    return Goodness(values, p_values, replicates, number_of_cells)
+
+
+def unjudged(family: Family, sample: Sample) -> str:
+    """Why rows of this kind have no statistics of fit, "" where they have."""
+    if family.labels:
+        return "labels have no distribution function"
+    if not family.censored and not family.truncated:
+        return ""
+    try:
+        known = Mechanism.of(family, sample.y)
+    except UsageError:
+        return (
+            "some values are known only to lie between two ends, or are censored on both sides, so there is no "
+            "empirical distribution function to hold the fitted ones against"
+        )
+    if family.discrete and family.censored:
+        return "censored counts cannot be told into cells"
+    if family.discrete and not _same(np.stack([known.left, known.right, *known.others])):
+        return "counts truncated each at its own limits have no cells in common"
+    return ""
+
+
+def _same(rows: Array) -> bool:
+    """Whether all columns of (d, n) are alike."""
+    return bool((rows == rows[:, :1]).all())
 
 
 def _statistics(family: Family, sample: Sample, eta: Array, edges: Array | None) -> tuple[Array, Array | None]:
-    """Statistics (S, G) of each group at its scores (G, k), and the edges of the cells of counts."""
-    if family.discrete:
-        if edges is None:
-            edges = cells(family, sample, eta[0])
-        return chi_squared(family, sample, eta, edges), edges
-    return edf(family, sample, eta), None
+    """Statistics (S, G) of each group at its scores (G, k), and the edges of the cells, if there are any, of counts."""
+    if not family.discrete:
+        judge = edf if sample.y.ndim == 1 else residual_edf
+        return judge(family, sample, eta), None
+    if len(family.columns) > 1 and not family.truncated and not _same(sample.y[1:]):
+        return pearson(family, sample, eta), None
+    if edges is None:
+        edges = cells(family, sample, eta[0])
+    return chi_squared(family, sample, eta, edges), edges
 
 
 def edf(family: Family, sample: Sample, eta: Array) -> Array:
@@ -166,17 +199,100 @@ def tails(family: Family, y: Array, scores: Array, low: NDArray[np.bool_]) -> tu
     return log_cdf, log_sf
 
 
+def residual_edf(family: Family, sample: Sample, eta: Array) -> Array:
+    """The three statistics of rows censored on one side or truncated, (3, G), at scores (G, k).
+
+    The residual of a row is the fitted probability, within its limits of truncation, of a value no larger: uniform
+    under the family, and censored where the row is (Cox and Snell 1968). Their product-limit estimate F stands in the
+    place of the empirical distribution function (Koziol and Green 1976), up to the last of them (Pettitt and Stephens
+    1976): D the largest |F - u|, W2 = n times the integral of (F - u)^2, A2 that of (F - u)^2 / (u (1 - u)). With
+    every value observed these are the statistics of `edf`.
+    """
+    known = Mechanism.of(family, sample.y)
+    scores = np.repeat(eta.T, sample.counts, axis=1) if sample.groups > 1 else eta.T
+
+    def probability(left: Array, right: Array) -> Array:
+        found = log_probability(known.family, left, right, known.others, scores)
+        return np.broadcast_to(found, known.time.shape)
+
+    with np.errstate(all="ignore"):
+        between = probability(known.left, known.right)
+        below = np.minimum(probability(known.left, known.time) - between, 0.0)
+        above = np.minimum(probability(known.time, known.right) - between, 0.0)
+    if known.side < 0:
+        below, above = above, below
+    weight = np.ones(sample.n) if sample.weight is None else sample.weight
+    found = []
+    for begin, end in zip(sample.offsets[:-1].tolist(), sample.offsets[1:].tolist(), strict=True):
+        rows = slice(begin, end)
+        found.append(step_edf(below[rows], above[rows], known.event[rows], weight[rows]))
+    return np.stack(found, axis=1)
+
+
+def step_edf(below: Array, above: Array, event: NDArray[np.bool_], weight: Array) -> Array:
+    """D, W2 and A2 of the product-limit estimate of residuals u, (3,), from log u and log(1 - u), each (n,).
+
+    On a step of height c from a to b, the integral of (c - u)^2 / (u (1 - u)) is
+    c^2 log(b/a) - (1 - c)^2 log((1 - b)/(1 - a)) - (b - a).
+    """
+    times, survival = product_limit(below, event, weight)
+    height = np.concatenate([[0.0], 1 - survival])
+    order = np.argsort(below, kind="stable")
+    place = order[np.searchsorted(below[order], times, side="left")]
+    last = np.argmax(below)
+    with np.errstate(all="ignore"):
+        if times.size and survival[-1] <= 0:  # the last one was observed: nothing is left beyond
+            height[-1], end, end_above = 1.0, 0.0, -np.inf
+        else:
+            end, end_above = below[last], above[last]
+        edge = np.concatenate([[-np.inf], below[place], [end]])
+        edge_above = np.concatenate([[0.0], above[place], [end_above]])
+        u = np.exp(edge)
+        distance = max(np.max(np.abs(height - u[:-1])), np.max(np.abs(height - u[1:])))
+        squares = ((u[1:] - height) ** 3 - (u[:-1] - height) ** 3).sum() / 3
+        lower = np.where(height == 0, 0.0, height**2 * np.diff(edge))
+        upper = np.where(height == 1, 0.0, (1 - height) ** 2 * np.diff(edge_above))
+        quadratic = (lower - upper - np.diff(u)).sum()
+    total = weight.sum()
+    return np.array([distance, total * squares, total * quadratic])
+
+
+def pearson(family: Family, sample: Sample, eta: Array) -> Array:
+    """Pearson's statistic of rows that have each their own trials, (1, G): sum w (y - mean)^2 / variance.
+
+    (McCullagh and Nelder 1989, section 4.4.3.)
+    """
+    scores = np.repeat(eta.T, sample.counts, axis=1) if sample.groups > 1 else eta.T
+    own = family.given(*sample.y[1:])
+    with np.errstate(all="ignore"):
+        missed = (sample.y[0] - own.mean(scores)) ** 2
+        return sample.sum(np.where(missed == 0, 0.0, missed / own.variance(scores)))[None]
+
+
+def _share(family: Family, y: Array, values: Array, scores: Array) -> Array:
+    """P(Y <= value) of counts (m,) within the limits and with the trials that all rows y have."""
+    if y.ndim == 1:
+        return np.broadcast_to(np.exp(family.log_cdf(values, scores)), values.shape)
+    known = Mechanism.of(family, y[:, :1])
+    others = np.repeat(known.others, values.size, axis=1)
+    left, right = np.full(values.size, known.left[0]), np.full(values.size, known.right[0])
+    upto = log_probability(known.family, left, np.minimum(np.maximum(values, left), right), others, scores)
+    share = np.exp(upto - log_probability(known.family, left, right, others, scores))
+    return np.where(values <= left, 0.0, np.where(values >= right, 1.0, np.broadcast_to(share, values.shape)))
+
+
 def cells(family: Family, sample: Sample, eta: Array) -> Array:
     """Upper edges of all cells of counts but the last, (C - 1,), each cell expecting at least 5 rows."""
     total = float(sample.total_weight[0])
-    low, high = float(sample.y.min()), float(sample.y.max())
+    y = np.atleast_2d(sample.y)[0]
+    low, high = float(y.min()), float(y.max())
     values = low + np.arange(min(int(high - low) + 1, 100_000), dtype=float)
     with np.errstate(all="ignore"):
-        share = np.exp(family.log_cdf(values, eta[:, None]))
+        share = _share(family, sample.y, values, eta[:, None])
     least = max(EXPECTED / total, 1 / CELLS)
     edges: list[float] = []
     last = 0.0
-    for value, at in zip(values.tolist(), np.broadcast_to(share, values.shape).tolist(), strict=True):
+    for value, at in zip(values.tolist(), share.tolist(), strict=True):
         if at - last >= least and 1 - at >= least:
             edges.append(value)
             last = at
@@ -188,11 +304,11 @@ def chi_squared(family: Family, sample: Sample, eta: Array, edges: Array) -> Arr
     if not edges.size:
         return np.zeros((0, sample.groups))
     width = edges.size + 1
-    cell = np.searchsorted(edges, sample.y, side="left") + width * sample.codes
+    cell = np.searchsorted(edges, np.atleast_2d(sample.y)[0], side="left") + width * sample.codes
     observed = np.bincount(cell, weights=sample.weight, minlength=width * sample.groups).reshape(-1, width)
     at = np.tile(edges, sample.groups)
     with np.errstate(all="ignore"):
-        share = np.exp(family.log_cdf(at, np.repeat(eta.T, edges.size, axis=1))).reshape(-1, edges.size)
+        share = _share(family, sample.y, at, np.repeat(eta.T, edges.size, axis=1)).reshape(-1, edges.size)
         bounds = np.hstack([np.zeros((sample.groups, 1)), share, np.ones((sample.groups, 1))])
         expected = np.diff(bounds, axis=1) * sample.total_weight[:, None]
         missed = (observed - expected) ** 2

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlefit.families.links import Array
+from mlefit.inference.product_limit import product_limit
 from mlefit.report import figure as f
 from mlefit.report.text import harmless
 
@@ -49,13 +50,3 @@ def survival_panel(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) ->
     axis.set_yticks(np.linspace(0, 1, 6))  # none in the room above, where the legend is
     axis.set_xlabel(harmless(fit.column))
     axis.set_ylabel("survival")
-
-
-def product_limit(time: Array, event: Array, weight: Array) -> tuple[Array, Array]:
-    """Times of events and the survival after each (Kaplan and Meier 1958, equation 2b), with weights."""
-    times = np.unique(time[event.astype(bool)])
-    order = np.argsort(time)
-    left = weight.sum() - np.concatenate([[0.0], np.cumsum(weight[order])])
-    at_risk = left[np.searchsorted(time[order], times, side="left")]
-    died = np.array([weight[event & (time == t)].sum() for t in times])
-    return times, np.cumprod(1 - died / at_risk) if times.size else np.ones(0)

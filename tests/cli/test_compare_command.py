@@ -141,3 +141,60 @@ def test_two_sources_of_data_are_refused(mlefit):
     ran = mlefit("compare", BEEF, BEEF.with_name("coin.csv"))
     assert ran.status == 2
     assert "one source of data" in ran.err
+
+
+LUNG = ("lung", "--column", "time", "--event", "status = 2")
+FISH = ("smoked_fish", "--lower", "left", "--upper", "right")
+FIRE = ("danish_fire", "--column", "loss", "--truncate-below", "1")
+TRIALS = ("menarche", "--column", "menarche", "--trials", "total")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "best", "judged"),
+    [
+        ((*LUNG, "--dist", "exponential,weibull"), "weibull", True),
+        ((*FISH, "--dist", "weibull,lognormal"), "lognormal", False),
+        ((*FIRE, "--dist", "weibull,lognormal"), "lognormal", True),
+        (("lung", "-c", "time", "--event", "status = 2", "--truncate-above", "1100", "-d", "weibull"), "weibull", True),
+        (TRIALS, "beta-binomial", True),
+    ],
+)
+def test_rows_that_are_not_whole(mlefit, arguments, best, judged):
+    name, *rest = arguments
+    ran = mlefit("compare", package.sample_data(name), *rest, "--replicates", 19, "--folds", 3, "--format", "json")
+    assert ran.status == 0, ran.err
+    record = json.loads(ran.out)
+    assert record["models"][0]["family"] == best
+    for model in record["models"]:
+        assert model["held_out_nll_per_observation"] > 0
+        assert (model["goodness"] is not None) == judged
+        if judged:
+            known = [one for one in model["goodness"].values() if isinstance(one, dict)]
+            assert any(one["p_value"] is not None for one in known)
+    assert any("no goodness of fit: some values" in note for note in record["warnings"]) == (not judged)
+
+
+def test_groups_of_censored_rows(mlefit):
+    motors = package.sample_data("motors")
+    arguments = ("--column", "time", "--event", "cens", "--by", "temp", "--where", "temp > 150", "-d", "weibull")
+    ran = mlefit("compare", motors, *arguments, "--replicates", 19, "-f", "json")
+    records = json.loads(ran.out)
+    assert [record["group"]["temp"] for record in records] == ["170", "190", "220"]
+    alone = mlefit("estimate", motors, *arguments, "-f", "json")
+    for record, fit in zip(records, json.loads(alone.out), strict=True):
+        assert record["models"][0]["log_likelihood"] == pytest.approx(fit["log_likelihood"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--event", "status"), ("--truncate-below", "1"), ("--lower", "a"), ("--trials", "9")]
+)
+def test_what_is_known_of_rows_is_refused_for_models(mlefit, models, option, value):
+    ran = mlefit("compare", models / "none.mle", package.sample_data("diabetes"), option, value)
+    assert ran.status == 2
+    assert option in ran.err
+
+
+def test_an_event_without_its_coding_is_refused(mlefit):
+    ran = mlefit("compare", package.sample_data("lung"), "--column", "time", "--event", "status")
+    assert ran.status == 1
+    assert "1 means observed" in ran.err

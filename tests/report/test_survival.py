@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlefit.report.survival import product_limit
+from mlefit.inference.product_limit import product_limit
 
 DATA = Path(__file__).parents[2] / "sample_data"
 
