@@ -69,9 +69,11 @@ class Censoring:
             rows = np.concatenate([rows[:1], upper[None], rows[1:]])
         elif self.upper is not None:
             lower, upper = rows[0], self._limit(self.upper, "upper", table)
-            neither = np.isnan(lower) & np.isnan(upper)
-            lower = np.where(np.isnan(lower) & ~neither, -np.inf, lower)
-            upper = np.where(np.isnan(upper) & ~neither, np.inf, upper)
+            no_lower, no_upper = np.isnan(lower), np.isnan(upper)
+            if no_lower.any() or no_upper.any():
+                neither = no_lower & no_upper
+                lower = np.where(no_lower & ~neither, -np.inf, lower)
+                upper = np.where(no_upper & ~neither, np.inf, upper)
             rows = np.concatenate([lower[None], upper[None], rows[1:]])
         if self.below is not None or self.above is not None:
             below = self._limit(self.below, "below", table)

@@ -124,13 +124,13 @@ class Sample:
         """One value per group, (..., G), to one per row, (..., n) or (..., 1) where there is one group."""
         return group_values if self.groups == 1 else np.repeat(group_values, self.counts, axis=-1)
 
-    def arranged(self, kinds: Index) -> Sample:
+    def arranged(self, kinds: NDArray[np.integer[Any]]) -> Sample:
         """The same rows with those of one kind (n,) side by side within each group."""
         if self.groups == 1 and not np.any(kinds[1:] < kinds[:-1]):
             return self
         order = np.argsort(kinds, kind="stable") if self.groups == 1 else np.lexsort((kinds, self.codes))
         return Sample(
-            self.y[..., order],
+            self.y.take(order, axis=-1),
             None if self.weight is None else self.weight[order],
             self.offsets,
             tuple(x[order] for x in self.x),

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from mlefit.families.links import Array, Link
 from mlefit.families.support import Support, real
 
 Index = NDArray[np.intp]
+Codes = NDArray[np.integer[Any]]
 Derivatives = tuple[Array, Array, Array]
 
 
@@ -131,7 +132,7 @@ class Family(ABC):
         """Which rows the family can give probability to, (n,)."""
         return self.support.contains(y if y.ndim == 1 else y[0])
 
-    def kinds(self, y: Array) -> Index | None:
+    def kinds(self, y: Array) -> Codes | None:
         """Codes (n,) of rows that are computed alike, for rows of several kinds to be sorted by; None for one kind."""
         return None
 
@@ -352,16 +353,19 @@ class ExponentialFamily(Family):
 
 def stack(*parts: Array | float) -> Array:
     """Per-score arrays of broadcastable shapes as one (k, ...) array."""
-    return np.stack(np.broadcast_arrays(*parts))
+    result = np.empty((len(parts), *np.broadcast(*parts).shape), np.result_type(*parts))
+    for j, part in enumerate(parts):
+        result[j] = part
+    return result
 
 
 def symmetric(*lower: Array | float) -> Array:
     """A (k, k, ...) array from its lower triangle, row by row: h00, h10, h11, h20 ..."""
     size = int((np.sqrt(8 * len(lower) + 1) - 1) / 2)
-    parts = np.broadcast_arrays(*lower)
-    result = np.empty((size, size, *parts[0].shape))
-    entries = iter(parts)
+    result = np.empty((size, size, *np.broadcast(*lower).shape))
+    entries = iter(lower)
     for i in range(size):
-        for j in range(i + 1):
+        for j in range(i):
             result[i, j] = result[j, i] = next(entries)
+        result[i, i] = next(entries)
     return result

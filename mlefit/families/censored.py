@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families import imputed, interval
-from mlefit.families.base import Derivatives, Family, Index, Rows
+from mlefit.families.base import Codes, Derivatives, Family, Rows
 from mlefit.families.interval import with_columns
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
@@ -47,8 +47,8 @@ class Censored(Wrapped):
             right = np.floor(upper)
             left = np.where(left < support.lower, -np.inf, left)
         else:
-            left, right = np.where(lower <= support.lower, -np.inf, lower), upper
-        return exact, left, np.where(right >= support.upper, np.inf, right)
+            left, right = interval.beyond(lower, lower <= support.lower, -np.inf), upper
+        return exact, left, interval.beyond(right, right >= support.upper, np.inf)
 
     def narrowed(self, y: Array, below: Array, above: Array) -> Array:
         """The rows, given that every value lies in (below, above]: ends beyond these move there."""
@@ -64,7 +64,7 @@ class Censored(Wrapped):
             return (self.base.nll(with_columns(y[0, rows], y[2:, rows]), eta),)
 
         functions = interval.values(self.base, left, right, y[2:])
-        return self._by_kind(exact, left, right, eta, (value, *map(interval.negated, functions)), 1)[0]
+        return self._by_kind(exact, left, right, eta, (value, *functions), 1)[0]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         exact, left, right = self.ends(y)
@@ -73,7 +73,7 @@ class Censored(Wrapped):
             return self.base.derivatives(with_columns(y[0, rows], y[2:, rows]), eta)
 
         functions = interval.derivatives(self.base, left, right, y[2:])
-        found = self._by_kind(exact, left, right, eta, (value, *map(interval.negated, functions)), 3)
+        found = self._by_kind(exact, left, right, eta, (value, *functions), 3)
         return found[0], found[1], found[2]
 
     def _by_kind(
@@ -86,11 +86,8 @@ class Censored(Wrapped):
         parts: int,
     ) -> tuple[Array, ...]:
         """Exact rows, and each kind of interval, by its own function."""
-        if exact.all():
-            masks: tuple[NDArray[np.bool_], ...] = (exact,)
-        else:
-            masks = (exact, *(kind & ~exact for kind in interval.kinds(left, right)))
-        return interval.by_rows(masks, eta, functions[: len(masks)], parts)
+        kinds = (kind & ~exact for kind in interval.kinds(left, right))
+        return interval.by_rows((exact, *kinds), eta, functions, parts, (1, -1, -1, -1))
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Exact values in the support, ends in order, and some of the support between them."""
@@ -99,15 +96,19 @@ class Censored(Wrapped):
         known &= (right >= self.support.lower) if self.discrete else (right > self.support.lower)
         return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known)
 
-    def kinds(self, y: Array) -> Index:
+    def kinds(self, y: Array) -> Codes:
         """Exact, open above, open below, closed."""
         exact, left, right = self.ends(y)
-        codes = 1 + (left == -np.inf).astype(np.intp) + 2 * (right == np.inf).astype(np.intp)
-        return np.where(exact, 0, codes)
+        # Small integers sort in a fraction of the time.
+        codes = np.uint8(1) + (left == -np.inf) + np.uint8(2) * (right == np.inf)
+        codes *= ~exact
+        return codes
 
     def central(self, y: Array) -> Array:
         """The value or the middle of the interval; the finite end of an open one."""
         lower, upper = y[0], y[1]
+        if np.isfinite(y[:2]).all():
+            return np.asarray(lower + (upper - lower) / 2)
         low, high = np.where(np.isfinite(lower), lower, upper), np.where(np.isfinite(upper), upper, lower)
         with np.errstate(invalid="ignore"):  # a row open on both sides
             middle = low + (high - low) / 2

@@ -7,7 +7,7 @@ forms that lose nothing in the upper tail, nor in the lower one where log S is k
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +19,7 @@ from mlefit.families.tail_derivatives import full, pick
 from mlefit.families.tails import log1mexp
 
 # Rows at a time: the dozen temporaries of a difference then stay in a core's cache.
-BLOCK: Final = 4096
+BLOCK: Final = 8192
 
 Rows = NDArray[np.intp] | slice
 Function = Callable[[Rows, Array], tuple[Array, ...]]
@@ -45,6 +45,11 @@ def kinds(left: Array, right: Array) -> tuple[NDArray[np.bool_], ...]:
     return from_left & ~to_right, ~from_left & to_right, from_left & to_right
 
 
+def beyond(values: Array, outside: NDArray[np.bool_], end: float) -> Array:
+    """The values (n,), infinite where the support ends before; themselves where it ends before none."""
+    return np.where(outside, end, values) if outside.any() else values
+
+
 def values(family: Family, left: Array, right: Array, others: Array) -> tuple[Function, ...]:
     """log P(left < Y <= right) for the rows of each of `kinds`."""
 
@@ -61,8 +66,9 @@ def derivatives(family: Family, left: Array, right: Array, others: Array) -> tup
     def between(rows: Rows, eta: Array) -> Derivatives:
         low, high = _ends(left, right, others, rows)
         value, gradient, hessian = family.log_interval_derivatives(low, high, eta)
-        lost = ~np.isfinite(value)
-        if lost.any():  # both ends so far below that the survival function is one to the last digit
+        known = np.isfinite(value)
+        if not known.all():  # both ends so far below that the survival function is one to the last digit
+            lost = ~known
             larger = family.log_cdf_derivatives(*pick(high, eta, lost))
             found = join(larger, family.log_cdf_derivatives(*pick(low, eta, lost)))
             value = np.array(value)
@@ -72,11 +78,6 @@ def derivatives(family: Family, left: Array, right: Array, others: Array) -> tup
 
     above = _one_tail(family.log_sf_derivatives, left, others)
     return above, _one_tail(family.log_cdf_derivatives, right, others), between
-
-
-def negated(function: Function) -> Function:
-    """The function with its signs turned."""
-    return lambda rows, eta: tuple(-part for part in function(rows, eta))
 
 
 def join(large: Derivatives, small: Derivatives) -> Derivatives:
@@ -119,9 +120,7 @@ def with_columns(y: Array, others: Array) -> Array:
     return np.concatenate([y[None], others]) if len(others) else y
 
 
-def _one_tail(
-    function: Callable[[Array, Array], Any], ends: Array, others: Array
-) -> Function:
+def _one_tail(function: Callable[[Array, Array], Any], ends: Array, others: Array) -> Function:
     def tail(rows: Rows, eta: Array) -> tuple[Array, ...]:
         found = function(with_columns(ends[rows], others[:, rows]), eta)
         return found if isinstance(found, tuple) else (np.asarray(found),)
@@ -134,31 +133,50 @@ def by_rows(
     eta: Array,
     functions: tuple[Function, ...],
     parts: int,
+    signs: Sequence[int] = (),
 ) -> tuple[Array, ...]:
     """Values, or values, gradients and Hessians, of rows of several kinds.
 
-    Each function takes the rows of its mask (n,), as indices or the slice of all, and the scores of those rows, and
-    returns `parts` arrays (..., m), (k, ..., m), (k, k, ..., m). Rows of no kind are zero.
+    Each function takes the rows of its mask (n,), as indices or a slice, and the scores of those rows, and returns
+    `parts` arrays (..., m), (k, ..., m), (k, k, ..., m), which count with its sign, 1 or -1. Rows of no kind are zero.
     """
     n = masks[0].size
     if eta.ndim == 1:
         eta = eta[:, None]
     block = max(256, BLOCK // max(1, eta[0].size // eta.shape[-1]))
-    if n <= block:
-        for mask, function in zip(masks, functions, strict=True):
-            if mask.all():
-                return function(slice(None), eta)
+    signs = signs or (1,) * len(masks)
+    counts = [int(np.count_nonzero(mask)) for mask in masks]
+    if n in counts and n <= block:
+        only = counts.index(n)
+        found = functions[only](slice(None), eta)
+        return found if signs[only] > 0 else tuple(-part for part in found)
     shape = np.broadcast_shapes(eta.shape[1:], (n,))
-    size = eta.shape[0]
-    result = tuple(np.zeros((size,) * order + shape) for order in range(parts))
-    for mask, function in zip(masks, functions, strict=True):
-        known = np.flatnonzero(mask)
-        for begin in range(0, known.size, block):
-            some = known[begin : begin + block]
-            # A run of rows is a slice: no copies.
-            whole_run = some[-1] - some[0] == some.size - 1
-            rows = slice(int(some[0]), int(some[-1]) + 1) if whole_run else some
+    result = tuple(np.empty(eta.shape[:1] * order + shape) for order in range(parts))
+    if sum(counts) < n:
+        for whole in result:
+            whole[...] = 0.0
+    for mask, count, function, sign in zip(masks, counts, functions, signs, strict=True):
+        for rows in _blocks(mask, count, block):
             found = function(rows, eta[..., rows] if eta.shape[-1] == n and n > 1 else eta)
             for whole, part in zip(result, found, strict=True):
-                whole[..., rows] = part
+                if sign > 0:
+                    whole[..., rows] = part
+                elif isinstance(rows, slice):
+                    np.negative(part, out=whole[..., rows])
+                else:
+                    whole[..., rows] = -part
     return result
+
+
+def _blocks(mask: NDArray[np.bool_], count: int, size: int) -> Iterator[Rows]:
+    """The rows of a mask, at most `size` at a time: a run of rows is a slice, which copies nothing."""
+    if not count:
+        return
+    first = int(mask.argmax())
+    if mask[first : first + count].all():
+        for begin in range(first, first + count, size):
+            yield slice(begin, min(begin + size, first + count))
+        return
+    known = np.flatnonzero(mask)
+    for begin in range(0, count, size):
+        yield known[begin : begin + size]

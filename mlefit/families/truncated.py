@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families.base import Derivatives, Family, Index, Rows
+from mlefit.families.base import Codes, Derivatives, Family, Rows
 from mlefit.families.censored import Censored
 from mlefit.families.imputed import Copies
 from mlefit.families.interval import by_rows, log_probability, log_probability_derivatives
@@ -89,7 +89,7 @@ class Truncated(Wrapped):
             return np.asarray(known & (~exact | ((y[0] >= y[-2]) & (y[0] <= y[-1]))))
         return np.asarray(known & (y[0] >= y[-2]) & (y[0] <= y[-1]))
 
-    def kinds(self, y: Array) -> Index | None:
+    def kinds(self, y: Array) -> Codes | None:
         return self.base.kinds(self.rows(y))
 
     def central(self, y: Array) -> Array:

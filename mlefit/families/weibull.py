@@ -71,12 +71,35 @@ class Weibull(Family):
             shape = np.exp(eta[0])
             z = shape * (np.log(y) - eta[1])
             hazard = np.exp(z)
-            slope, fall = z * hazard, shape * hazard
-            cross = fall + shape * slope
-            return -hazard, stack(-slope, fall), symmetric(-slope - z * slope, cross, -shape * fall)
+            slope = z * hazard
+            return (
+                -hazard,
+                stack(-slope, shape * hazard),
+                symmetric(-slope * (1 + z), shape * (hazard + slope), -shape * shape * hazard),
+            )
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """With H = (y/scale)^shape and q = H/(exp(H) - 1), d log F/dz = q and d2 log F/dz2 = q (1 - H - q)."""
+        with np.errstate(all="ignore"):
+            shape = np.exp(eta[0])
+            z = shape * (np.log(y) - eta[1])
+            hazard = np.exp(z)
+            # Where H is nothing beside 1, F is H; where exp(H) overflows, q is zero.
+            share = np.where(hazard > 0, hazard / np.expm1(hazard), 1.0)
+            share = np.where(hazard < np.inf, share, 0.0)
+            curve = share * np.where(share > 0, 1 - hazard - share, 0.0)
+            along = z * curve
+            return (
+                np.where(z < -30, z - hazard / 2, log1mexp(-hazard)),
+                stack(z * share, -shape * share),
+                symmetric(z * (share + along), -shape * (share + along), shape * shape * curve),
+            )
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
-        """As in `interval`, with S = exp(-H), H = (y/scale)^shape, so that all is made of H at the two ends."""
+        """As in `interval`, with S = exp(-H), H = (y/scale)^shape, so that all is made of H at the two ends.
+
+        Terms are made in place, in the arrays that are returned: a fit of intervals spends most of its time here.
+        """
         with np.errstate(all="ignore"):
             shape = np.exp(eta[0])
             low, high = shape * (np.log(left) - eta[1]), shape * (np.log(right) - eta[1])
@@ -84,23 +107,35 @@ class Weibull(Family):
             width = last - first
             ratio = 1 / np.expm1(width)
             # Beyond where exp(-H) underflows the right end is nothing: its terms, infinite times zero, must not count.
-            none = ratio == 0
-            if none.any():
-                width, last, high = np.where(none, 0.0, width), np.where(none, 0.0, last), np.where(none, 0.0, high)
-            turn = first * low
-            apart = turn - last * high
-            both = ratio * (1 + ratio)
-            slope = turn + ratio * apart
-            fall = first - ratio * width
-            return (
-                -first - np.log1p(ratio),
-                stack(-slope, shape * fall),
-                symmetric(
-                    -slope - turn * low - ratio * (turn * low - last * high * high) - both * apart * apart,
-                    shape * (fall + slope - both * apart * width),
-                    -shape * shape * (fall + both * width * width),
-                ),
-            )
+            if not ratio.all():
+                none = ratio == 0
+                width[none], last[none], high[none] = 0.0, 0.0, 0.0
+            value = np.log1p(ratio)
+            value += first
+            gradient, hessian = np.empty((2, *low.shape)), np.empty((2, 2, *low.shape))
+            turn, end = np.multiply(first, low), np.multiply(last, high, out=last)
+            bend = np.multiply(turn, low, out=low)
+            curve = np.multiply(end, high, out=high)
+            curve -= bend
+            curve *= ratio
+            curve -= bend
+            apart = np.subtract(end, turn, out=end)
+            along, across = ratio * apart, np.multiply(ratio, width, out=ratio)
+            slope, fall = np.subtract(along, turn, out=gradient[0]), np.subtract(first, across, out=first)
+            np.multiply(shape, fall, out=gradient[1])
+            apart += along
+            apart *= along
+            curve += slope
+            np.subtract(curve, apart, out=hessian[0, 0])
+            width += across
+            along *= width
+            along += fall
+            along -= slope
+            hessian[1, 0] = np.multiply(shape, along, out=hessian[0, 1])
+            across *= width
+            across += fall
+            np.multiply(-shape * shape, across, out=hessian[1, 1])
+            return np.negative(value, out=value), gradient, hessian
 
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.asarray(np.exp(eta[1]) * (-np.log1p(-q)) ** np.exp(-eta[0]))

@@ -138,7 +138,7 @@ def locate(request: Request, role: str, n: int) -> Place:
 
 
 def _of_plain_arrays(source: Source, request: Request) -> Table | None:
-    """Arrays of finite numbers as they are; None for what takes more (labels, SQL, errors to be told)."""
+    """Arrays of numbers as they are; None for what takes more (labels, SQL, errors to be told)."""
     names = list(request.numeric.values())
     if request.labels or request.texts or request.where is not None or not names:
         return None
@@ -146,9 +146,15 @@ def _of_plain_arrays(source: Source, request: Request) -> Table | None:
     if any(column is None or column.dtype == object for column in columns):
         return None
     values = [np.asarray(column, dtype=np.float64) for column in columns]
-    if not values[0].size or not all(np.isfinite(column).all() for column in values):
-        return None
-    return Table(dict(zip(request.numeric, values, strict=True)), {}, {}, len(values[0]), 0)
+    total = len(values[0])
+    if not all(np.isfinite(column).all() for column in values):
+        if request.missing == "error" or any(np.isinf(column).any() for column in values):
+            return None
+        if request.missing == "drop":
+            keep = ~np.isnan(values).any(axis=0)
+            values = [column[keep] for column in values]
+    n = len(values[0])
+    return Table(dict(zip(request.numeric, values, strict=True)), {}, {}, n, total - n) if n else None
 
 
 def _place(source: Source, file: File | None, row: int, value: Any) -> Place:
