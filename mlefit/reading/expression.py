@@ -13,7 +13,7 @@ from typing import Any
 
 from mlefit.errors import UsageError
 from mlefit.reading import database as duckdb
-from mlefit.reading.source import first_row
+from mlefit.reading.sql import first_row
 
 _ALLOWED = frozenset(
     [

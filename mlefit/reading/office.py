@@ -9,7 +9,8 @@ from mlefit.errors import DataError, UsageError
 from mlefit.reading import memory
 
 if TYPE_CHECKING:
-    from mlefit.reading.source import File, Source
+    from mlefit.reading.files import File
+    from mlefit.reading.source import Source
 
 
 def open_file(files: tuple[File, ...], no_header: bool) -> Source:

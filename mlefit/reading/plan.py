@@ -14,7 +14,9 @@ from typing import Final
 from mlefit.errors import DataError, UsageError
 from mlefit.reading import database as duckdb
 from mlefit.reading import expression
-from mlefit.reading.source import File, Source, first_row, first_sentence, quoted
+from mlefit.reading.files import File
+from mlefit.reading.source import Source
+from mlefit.reading.sql import first_row, first_sentence, quoted
 from mlefit.reading.table import ColumnKind, Request
 
 MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")

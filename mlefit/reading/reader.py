@@ -15,9 +15,11 @@ from mlefit.errors import DataError, UsageError
 from mlefit.reading import database as duckdb
 from mlefit.reading import plan as plans
 from mlefit.reading.expression import unknown_column
+from mlefit.reading.files import File
 from mlefit.reading.plan import Operand, Plan
 from mlefit.reading.small import read_small
-from mlefit.reading.source import File, Source, first_row, first_sentence
+from mlefit.reading.source import Source
+from mlefit.reading.sql import first_row, first_sentence
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from mlefit.reading import dialect as dialects
 from mlefit.reading.plan import MISSING
-from mlefit.reading.source import Source, beginning
+from mlefit.reading.source import Source
 from mlefit.reading.table import Request, Table
+from mlefit.reading.text import beginning
 
 LARGEST: Final = 1 << 18  # bytes, and characters once unpacked
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?")

@@ -1,60 +1,31 @@
-"""Where columns come from: files, globs, standard input or memory, opened once as one DuckDB scan.
-
-The connection can reach those files and nothing else.
-"""
+"""Where columns come from: files, globs, standard input or memory, opened once as one DuckDB scan."""
 
 from __future__ import annotations
 
-import atexit
 import csv
 import functools
-import io
 import itertools
 import os
 import re
-import shutil
-import stat
-import sys
-import tempfile
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError
 from mlefit.reading import database as duckdb
 from mlefit.reading import dialect as dialects
 from mlefit.reading.dialect import Dialect
+from mlefit.reading.files import File, capital, files_of, mark
+from mlefit.reading.sql import connect, csv_scan, first_sentence, literal, quoted
+from mlefit.reading.text import PEEK, beginning, head_of, readable, text_lines
 
 Kind = Literal["csv", "parquet", "json", "memory"]
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_FOREIGN: Final = {
-    b"PK\x03\x04": "a zip archive (an Excel file must end in .xlsx)",
-    b"%PDF": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"BZh": "a bzip2 file (unpack it first)",
-    b"\xfd7zXZ": "an xz file (unpack it first)",
-    b"SQLite format 3": "an SQLite database",
-    b"\xd0\xcf\x11\xe0": "an old Office file (an Excel file must end in .xls)",
-}
 _THROUGH_PANDAS: Final = frozenset(
     [".xlsx", ".xlsm", ".xls", ".xlsb", ".ods", ".dta", ".sav", ".zsav", ".por", ".sas7bdat", ".xpt"]
 )
-_PEEK: Final = 1 << 16
 _LONGEST_HEADER: Final = 1 << 25
-
-
-@dataclass(frozen=True)
-class File:
-    """One file of a source: the name to show, the path to read, its compression ("none", "gzip", "zstd")."""
-
-    name: str
-    path: str
-    compression: str = "none"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -159,11 +130,11 @@ class Source:
         """The sentence for a file that the reader could not get through: what is wrong on which line."""
         found = self._diagnosis() if self.kind == "csv" else None
         if found is None and "state machine" in str(error):
-            found = f"{_capital(self.name)} mixes different line ends, or has a stray quote; make its line ends alike."
+            found = f"{capital(self.name)} mixes different line ends, or has a stray quote; make its line ends alike."
         gist = first_sentence(error)
         for file in self.files:
             gist = gist.replace(f' in file "{file.path}"', "").replace(file.path, file.name)
-        return DataError(found or f"{_capital(self.name)} cannot be read: {gist}")
+        return DataError(found or f"{capital(self.name)} cannot be read: {gist}")
 
     def _diagnosis(self) -> str | None:
         assert self.dialect is not None
@@ -191,62 +162,6 @@ class Source:
         return None
 
 
-def first_row(connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> Any:
-    """The first row of a query, or None. (`fetchone` would leave the result open, and the connection with it.)"""
-    rows = connection.execute(sql, list(parameters)).fetchall()
-    return rows[0] if rows else None
-
-
-def literal(text: str) -> str:
-    """An SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """An SQL name."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[str], nulls: Sequence[str]) -> str:
-    """DuckDB's reader told everything, so that it guesses nothing; every value stays text."""
-    types = ", ".join(f"{literal(name[1:-1].replace(chr(34) * 2, chr(34)))}: 'VARCHAR'" for name in columns)
-    return (
-        f"read_csv({paths}, auto_detect=false, header={str(dialect.header).lower()}, skip={dialect.skip}, "
-        f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, "
-        f"compression={literal(compression)}, nullstr=[{', '.join(map(literal, nulls or ('',)))}], "
-        f"buffer_size=8388608, columns={{{types}}})"
-    )
-
-
-def first_sentence(error: Exception) -> str:
-    """The gist of a DuckDB message, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    gist = re.sub(r"^(\w+ )*Error: ", "", lines[0] if lines else type(error).__name__)
-    return gist.rstrip(".") + "."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if text == "standard input" else text
-
-
-# ---------------------------------------------------------------------------------------------- opening
-
-
-def connect(paths: Sequence[str]) -> duckdb.DuckDBPyConnection:
-    """A connection in memory that can read `paths` and reach nothing else, for good."""
-    connection = duckdb.connect(
-        config={
-            "temp_directory": "",
-            "python_enable_replacements": "false",
-            "autoload_known_extensions": "false",
-            "autoinstall_known_extensions": "false",
-        }
-    )
-    allowed = ", ".join(literal(path) for path in paths)
-    connection.execute(f"SET allowed_paths=[{allowed}]; SET enable_external_access=false; SET lock_configuration=true")
-    return connection
-
-
 def open_source(path: str, *, no_header: bool = False, encoding: str = "utf-8", delimiter: str | None = None) -> Source:
     """Open a path, a glob or "-" (standard input). Opening the same, unchanged file again costs nothing.
 
@@ -254,14 +169,9 @@ def open_source(path: str, *, no_header: bool = False, encoding: str = "utf-8", 
         DataError: there is no such file, or nothing in it that is a table.
         UsageError: an unknown encoding or an impossible delimiter.
     """
-    files = _files(path)
-    marks = tuple(_mark(file) for file in files)
+    files = files_of(path)
+    marks = tuple(mark(file) for file in files)
     return _open(files, marks, no_header, encoding, dialects.checked_delimiter(delimiter))
-
-
-def _mark(file: File) -> tuple[int, ...]:
-    status = os.stat(file.path)
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 @functools.lru_cache(maxsize=4)
@@ -277,247 +187,17 @@ def _open(
         from mlefit.reading import office
 
         return office.open_file(files, no_header)
-    heads = [_head(file) for file in files]
+    heads = [head_of(file) for file in files]
     if all(not head for head in heads):
         what = files[0].name if len(files) == 1 else "every file"
-        raise DataError(f"{_capital(what)} is empty.")
+        raise DataError(f"{capital(what)} is empty.")
     if heads[0].startswith(b"PAR1"):
         return _typed("parquet", files)
-    kept: list[object] = []
-    if _needs_rewriting(encoding):
-        pairs = [_rewritten(file, head, encoding) for file, head in zip(files, heads, strict=True)]
-        files, kept = tuple(p[0] for p in pairs), [p[1] for p in pairs]
-    else:
-        files = tuple(replace(file, compression=_compression(head)) for file, head in zip(files, heads, strict=True))
-        for file, head in zip(files, heads, strict=True):
-            _refuse_foreign(file, head)
-        if any(_compression(head) == "none" and _mixes_line_ends(head) for head in heads):
-            pairs = [_rewritten(file, head, "utf-8", None) for file, head in zip(files, heads, strict=True)]
-            files, kept = tuple(p[0] for p in pairs), [p[1] for p in pairs]
+    files, kept = readable(files, heads, encoding)
     stem = re.sub(r"\.(gz|zst|zstd)$", "", files[0].name.lower())
     if stem.endswith((".jsonl", ".ndjson", ".json")) or _looks_like_json(files[0], stem):
         return _typed("json", files, kept)
     return _text(files, no_header, delimiter, kept)
-
-
-def _files(path: str) -> tuple[File, ...]:
-    if path == "-":
-        return (_standard_input(),)
-    if "\0" in path or not path:
-        raise DataError(f"There is no file {path!r}.")
-    import glob
-
-    names = [path]
-    if not os.path.lexists(path) and glob.has_magic(path):
-        names = sorted(name for name in glob.glob(path, recursive=True) if not os.path.isdir(name))
-        if not names:
-            raise DataError(f"No file matches {path!r}.")
-    return tuple(_checked(name) for name in names)
-
-
-def _checked(name: str) -> File:
-    try:
-        mode = os.stat(name).st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError(f"{name} is a directory; name a file in it, or a glob such as '{name}/*.csv'.")
-        if not stat.S_ISREG(mode):
-            return _pipe(name)
-        with open(name, "rb"):
-            pass
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"There is no file {name!r}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{name} cannot be read: {reason.lower()}.") from None
-    return File(name, os.path.abspath(name))
-
-
-@functools.lru_cache(maxsize=8)
-def _pipe(name: str) -> File:
-    """A named pipe or /dev/stdin, which can be read only once."""
-    with open(name, "rb") as stream:
-        return _spooled(name, stream)
-
-
-@functools.cache
-def _standard_input() -> File:
-    try:
-        descriptor = sys.stdin.fileno()
-        mode = os.fstat(descriptor).st_mode
-    except (AttributeError, OSError, ValueError):
-        raise DataError("There is no standard input to read.") from None
-    if stat.S_ISDIR(mode):
-        raise DataError("Standard input is a directory.")
-    here = f"/proc/self/fd/{descriptor}"
-    if stat.S_ISREG(mode) and os.lseek(descriptor, 0, os.SEEK_CUR) == 0 and os.access(here, os.R_OK):
-        return File("standard input", here)
-    with os.fdopen(os.dup(descriptor), "rb") as stream:
-        return _spooled("standard input", stream)
-
-
-class _Nameless:
-    """A file without a name, there as long as this object."""
-
-    def __init__(self) -> None:
-        file = tempfile.TemporaryFile()  # noqa: SIM115
-        self.descriptor = file.fileno()
-        weakref.finalize(self, file.close)
-
-
-_spools: dict[str, object] = {}
-
-
-def _spooled(name: str, stream: IO[bytes]) -> File:
-    path, handle = _temporary()
-    _spools[path] = handle
-    try:
-        with open(path, "wb") as spool:
-            shutil.copyfileobj(stream, spool, 1 << 20)
-    except OSError as error:
-        raise DataError(f"{_capital(name)} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-    return File(name, path)
-
-
-def _temporary() -> tuple[str, object]:
-    """Path of an empty temporary file, and the object that keeps it. It is gone when the process is."""
-    if os.path.isdir("/proc/self/fd"):
-        # Nameless from the start: even a killed process leaves nothing behind.
-        nameless = _Nameless()
-        return f"/proc/self/fd/{nameless.descriptor}", nameless
-    descriptor, path = tempfile.mkstemp(prefix="mlefit-")
-    os.close(descriptor)
-    atexit.register(lambda: Path(path).unlink(missing_ok=True))
-    return path, None
-
-
-# ------------------------------------------------------------------------------------------ text formats
-
-
-def _head(file: File) -> bytes:
-    try:
-        with open(file.path, "rb") as stream:
-            return stream.read(_PEEK)
-    except OSError as error:
-        raise DataError(f"{file.name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
-
-
-def _compression(head: bytes) -> str:
-    return "gzip" if head.startswith(_GZIP) else "zstd" if head.startswith(_ZSTD) else "none"
-
-
-def _refuse_foreign(file: File, head: bytes) -> None:
-    if file.compression != "none":
-        return
-    for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
-            raise DataError(f"{_capital(file.name)} is {what}, not a table of text.")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{_capital(file.name)} is UTF-16; say --encoding utf-16.")
-    if b"\0" in head:
-        raise DataError(f"{_capital(file.name)} is binary, not a table of text that mlefit reads.")
-
-
-def _needs_rewriting(encoding: str) -> bool:
-    import codecs
-
-    try:
-        return codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii")
-    except (LookupError, ValueError):
-        raise UsageError(f"There is no encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16.") from None
-
-
-def _mixes_line_ends(head: bytes) -> bool:
-    """Whether the reader, which wants one kind, would stop."""
-    windows, any_feed, any_return = head.count(b"\r\n"), head.count(b"\n"), head.count(b"\r")
-    return (0 < windows < any_feed) or (any_return > windows and any_feed > 0)
-
-
-def _rewritten(file: File, head: bytes, encoding: str, newline: str | None = "") -> tuple[File, object]:
-    """A temporary UTF-8 copy; with `newline` None, every line end becomes the same."""
-    if _compression(head) == "zstd":
-        raise DataError(f"{_capital(file.name)} is zstd in {encoding}; unpack it first.")
-    path, handle = _temporary()
-    errors = "strict" if newline == "" else "surrogateescape"  # what is no UTF-8 is for the reader to find
-    line = 1
-    try:
-        with (
-            _unpacked(file.path, _compression(head)) as raw,
-            open(path, "w", encoding="utf-8", errors=errors, newline="") as out,
-        ):
-            text = io.TextIOWrapper(raw, encoding=encoding, errors=errors, newline=newline)
-            while block := text.read(1 << 20):
-                out.write(block)
-                line += block.count("\n")
-    except UnicodeError:
-        raise DataError(f"{_capital(file.name)} is not {encoding}: after line {line} its bytes make no text.") from None
-    except (OSError, EOFError) as error:
-        raise DataError(f"{_capital(file.name)} cannot be unpacked: {error}.") from None
-    return File(file.name, path), handle
-
-
-def _unpacked(path: str, compression: str) -> IO[bytes]:
-    if compression == "gzip":
-        import gzip
-
-        return cast("IO[bytes]", gzip.open(path, "rb"))
-    return open(path, "rb")
-
-
-class text_lines:
-    """The lines of a file as text with "\\n" ends; bytes that are no UTF-8 become lone surrogates."""
-
-    def __init__(self, file: File, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self._file, self._connection, self._stream = file, connection, None
-
-    _stream: IO[str] | None
-
-    def __enter__(self) -> Iterator[str]:
-        if self._file.compression == "zstd":
-            return _zstd_lines(self._file, self._connection)
-        raw = _unpacked(self._file.path, self._file.compression)
-        self._stream = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline=None)
-        return iter(self._stream)
-
-    def __exit__(self, *_: object) -> None:
-        if self._stream is not None:
-            self._stream.close()
-
-
-def _zstd_lines(file: File, connection: duckdb.DuckDBPyConnection | None) -> Iterator[str]:
-    """Python has no zstd before 3.14, DuckDB does: lines are records of one column that nothing delimits."""
-    cursor = (connection or connect([file.path])).cursor()
-    cursor.execute(
-        f"SELECT line FROM read_csv({literal(file.path)}, auto_detect=false, header=false, delim='\x01\x02\x03', "
-        "quote='', escape='', compression='zstd', max_line_size=16777216, columns={'line': 'VARCHAR'})"
-    )
-    while rows := cursor.fetchmany(10_000):
-        for (line,) in rows:
-            yield (line or "") + "\n"
-
-
-def beginning(file: File, size: int) -> tuple[str, bool]:
-    """Up to `size` characters from the start, and whether that is all."""
-    try:
-        with text_lines(file) as lines:
-            if isinstance(lines, io.TextIOWrapper):
-                text = lines.read(size)
-                return text, len(text) < size
-            taken: list[str] = []
-            total = 0
-            for line in lines:
-                taken.append(line)
-                total += len(line)
-                if total >= size:
-                    return "".join(taken), False
-            return "".join(taken).removeprefix("\ufeff"), True
-    except (OSError, EOFError, duckdb.Error) as error:
-        raise DataError(f"{_capital(file.name)} cannot be unpacked: {first_sentence(error)}") from None
-    except Exception as error:
-        if type(error).__module__ == "zlib":
-            raise DataError(f"{_capital(file.name)} is a damaged gzip file.") from None
-        raise
 
 
 def _looks_like_json(file: File, stem: str) -> bool:
@@ -527,11 +207,11 @@ def _looks_like_json(file: File, stem: str) -> bool:
     return re.match(r'\s*(\[\s*)?\{\s*("[^"]*"\s*:|\})', beginning(file, 4096)[0]) is not None
 
 
-def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept: list[object]) -> Source:
+def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept: object) -> Source:
     found = [(file, _dialect(file, no_header, delimiter)) for file in files]
     filled = [(file, dialect) for file, dialect in found if dialect is not None]
     if not filled:
-        raise DataError(f"{_capital(files[0].name)} holds nothing but blank lines.")
+        raise DataError(f"{capital(files[0].name)} holds nothing but blank lines.")
     first_file, first = filled[0]
     for file, dialect in filled[1:]:
         if dialect.names != first.names or dialect.delimiter != first.delimiter:
@@ -550,21 +230,21 @@ def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept:
 
 
 def _dialect(file: File, no_header: bool, delimiter: str | None) -> Dialect | None:
-    size = _PEEK
+    size = PEEK
     while True:
         text, complete = beginning(file, size)
         dialect = dialects.sniff(text, complete=complete, delimiter=delimiter, header=not no_header)
         if dialect is not None or complete:
             break
         if size >= _LONGEST_HEADER:
-            raise DataError(f"{_capital(file.name)} has no line end in its first {size >> 20} MB, so no table.")
+            raise DataError(f"{capital(file.name)} has no line end in its first {size >> 20} MB, so no table.")
         size *= 8
     if dialect is not None and any("\udc80" <= c <= "\udcff" for name in dialect.names for c in name):
         raise DataError(
             f"Line {dialect.skip + 1} of {file.name} is not valid UTF-8; say its encoding, such as --encoding latin-1."
         )
     if dialect is not None and any("\0" in name for name in dialect.names):
-        raise DataError(f"{_capital(file.name)} is binary, not a table of text that mlefit reads.")
+        raise DataError(f"{capital(file.name)} is binary, not a table of text that mlefit reads.")
     return dialect
 
 
