@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from mlefit.families.reparameterised import modelled, native, root
 from mlefit.inference.encoding import Codes, Column
 from mlefit.inference.formula import Encoded, Terms, learn, parse, sides
 from mlefit.inference.model import Model
-from mlefit.inference.regression import Block, Options, Regression, fit_regression, score_names
+from mlefit.inference.regression import Block, Case, Options, Regression, fit_regressions, score_names, within
 from mlefit.inference.scorer import LinearScorer
 from mlefit.inference.target import Target
 
@@ -107,7 +108,7 @@ def regress(
         UsageError: an unknown family, parameter, link or column; a formula that cannot be read.
     """
     groups = (by,) if isinstance(by, str) else tuple(by)
-    path = str(data) if isinstance(data, str) or hasattr(data, "__fspath__") else reading.from_frame(data)
+    path = reading.source_of(data)
     limits = (None if v is None else str(v) for v in (below, above))
     named: dict[str, Any] = {k: str(v) if isinstance(v, (int, float)) else v for k, v in roles.items()}
     try:
@@ -147,19 +148,18 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     rows = _rows(plan, table, wanted, base, response, request.missing)
     if not rows.n:
         raise DataError(f"no row of {source.name} has a value of every column used")
-    if not plan.by:
-        return [_fit(plan, base, rows, response, terms, others, options, None)]
-    fits = []
-    keys = np.stack([rows.by[i] for i in range(len(plan.by))])
-    for key in np.unique(keys, axis=1).T:
-        part = rows.take((keys == key[:, None]).all(axis=0))
-        labels = {name: table.labels[f"by{i}"].levels[int(key[i])] for i, name in enumerate(plan.by)}
-        try:
-            fits.append(_fit(plan, base, part, response, terms, others, options, labels))
-        except DataError as error:
-            shown = ", ".join(f"{name} = {value}" for name, value in labels.items())
-            raise DataError(f"where {shown}: {error}") from error
-    return fits
+    if plan.cluster is not None:
+        options = replace(options, errors="cluster")
+    parts: list[tuple[dict[str, Any] | None, slice]] = [(None, slice(0, rows.n))]
+    if plan.by:
+        rows, parts = _grouped(plan, rows, table)
+    model = _Cases(plan, base, response, terms, others, rows)
+    cases = []
+    for group, place in parts:
+        with within(group):
+            cases.append(model.case(rows.take(place) if group else rows, place, group))
+    column = response or f"{plan.lower} to {plan.censoring.upper}"
+    return fit_regressions(cases, options, formula=plan.formula, column=column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,16 +175,30 @@ class _Rows:
     dropped: int
 
     def take(self, keep: Any) -> _Rows:
-        """Rows by mask; labels that no row has any more are no levels."""
+        """Rows by mask, place or slice; labels that no row has any more are no levels."""
 
         def part(column: Column) -> Column:
             return column[keep].used() if isinstance(column, Codes) else column[..., keep]
 
+        y = part(self.y)
         return _Rows(
-            part(self.y), {k: part(v) for k, v in self.columns.items()}, {k: v[keep] for k, v in self.numeric.items()},
+            y, {k: part(v) for k, v in self.columns.items()}, {k: v[keep] for k, v in self.numeric.items()},
             tuple(b[keep] for b in self.by), None if self.cluster is None else self.cluster[keep],
-            int(np.sum(keep)), self.dropped,
+            int(y.codes.size if isinstance(y, Codes) else y.shape[-1]), self.dropped,
         )  # fmt: skip
+
+
+def _grouped(plan: Plan, rows: _Rows, table: reading.Table) -> tuple[_Rows, list[tuple[dict[str, Any] | None, slice]]]:
+    """The rows sorted by group, and the labels and the place of each group, in the order of the labels."""
+    rows = rows.take(np.lexsort(rows.by[::-1]))
+    keys = np.stack(rows.by)
+    starts = np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0)) + 1
+    levels = [table.labels[f"by{i}"].levels for i in range(len(plan.by))]
+    parts: list[tuple[dict[str, Any] | None, slice]] = []
+    for start, stop in pairwise([0, *starts.tolist(), rows.n]):
+        key = keys[:, start].tolist()
+        parts.append(({n: v[code] for n, v, code in zip(plan.by, levels, key, strict=True)}, slice(start, stop)))
+    return rows, parts
 
 
 def _request(
@@ -296,63 +310,91 @@ def _rows(
     return rows.take(keep)
 
 
-def _fit(
-    plan: Plan,
-    base: Family,
-    rows: _Rows,
-    response: str,
-    terms: Terms,
-    others: Mapping[str, Terms],
-    options: Options,
-    group: Mapping[str, Any] | None,
-) -> Regression:
-    levels: tuple[str, ...] = ()
-    if isinstance(rows.y, Codes):
-        levels, y = _labels(plan, rows.y, base, response)
-    else:
-        y = rows.y
-    family = modelled(base.bind(levels) if base.labels else base, plan.links)
-    scored = family.pin(plan.fix) if plan.fix else family
-    names = score_names(scored)
-    main = _main(scored, plan)
-    for name in others:
-        if name not in names:
-            raise UsageError(f"--formula: {base.name} has no free parameter {name!r} (it has {', '.join(names)})")
-    x, encoded = learn(terms, rows.columns, rows.n)
-    base_score = _base(plan, rows, scored, main)
-    blocks: list[Block] = []
-    keep: list[Encoded | None] = []
-    for j, name in enumerate(names):
-        mine: Encoded | None = None
-        if name in others:
-            own, mine = learn(others[name], rows.columns, rows.n)
-            blocks.append(Block(name, mine.columns, own, encoded=mine, base=base_score if j in main else None))
-        elif j in main:
-            mine = encoded
-            chosen, columns = x, encoded.columns
-            if base.name.startswith("ordinal"):  # the cuts stand for the intercept
-                at = [i for i, c in enumerate(columns) if c != "Intercept"]
-                chosen, columns = x[:, at], tuple(columns[i] for i in at)
-            blocks.append(Block(name, columns, chosen, encoded=mine, base=base_score))
+@dataclass(frozen=True, eq=False)
+class _Cases:
+    """What makes a regression of a group's rows; `rows` are those of all groups.
+
+    What groups have in common is made once: the family, and the columns of a formula where nothing in them depends on
+    which rows there are.
+    """
+
+    plan: Plan
+    base: Family
+    response: str
+    terms: Terms
+    others: Mapping[str, Terms]
+    rows: _Rows
+    families: dict[tuple[str, ...], tuple[Family, Family]] = field(default_factory=dict)
+    designs: dict[str, tuple[Array, Encoded] | None] = field(default_factory=dict)
+
+    def case(self, rows: _Rows, place: slice, group: Mapping[str, Any] | None) -> Case:
+        """A group's rows, which are those at `place`, as a regression.
+
+        Raises:
+            DataError, UsageError: as `regress`.
+        """
+        plan, base = self.plan, self.base
+        levels: tuple[str, ...] = ()
+        if isinstance(rows.y, Codes):
+            levels, y = _labels(plan, rows.y, base, self.response)
         else:
-            blocks.append(Block(name, (name,), np.ones((rows.n, 1)), plain=True))
-        keep.append(mine)
-    recipe = {
-        "family": base.name,
-        "levels": list(levels),
-        "links": dict(plan.links),
-        "fixed": dict(plan.fix),
-    }
-    scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
-    wrapped = plan.censoring.wrap(scored) if plan.censoring else scored
-    clusters = None
-    if rows.cluster is not None:
-        clusters = np.unique(rows.cluster, return_inverse=True)[1]
-        options = replace(options, errors="cluster")
-    return fit_regression(
-        wrapped, y, blocks, options, weight=rows.numeric.get("weight"), clusters=clusters, formula=plan.formula,
-        column=response or f"{plan.lower} to {plan.censoring.upper}", group=group, dropped=rows.dropped, scorer=scorer,
-    )  # fmt: skip
+            y = rows.y
+        scored, wrapped = self._family(levels)
+        names = score_names(scored)
+        main = _main(scored, plan)
+        for name in self.others:
+            if name not in names:
+                raise UsageError(f"--formula: {base.name} has no free parameter {name!r} (it has {', '.join(names)})")
+        x, encoded = self._design(self.terms, rows, place)
+        base_score = _base(plan, rows, scored, main)
+        blocks: list[Block] = []
+        keep: list[Encoded | None] = []
+        for j, name in enumerate(names):
+            mine: Encoded | None = None
+            if name in self.others:
+                own, mine = self._design(self.others[name], rows, place)
+                blocks.append(Block(name, mine.columns, own, encoded=mine, base=base_score if j in main else None))
+            elif j in main:
+                mine = encoded
+                chosen, columns = x, encoded.columns
+                if base.name.startswith("ordinal"):  # the cuts stand for the intercept
+                    at = [i for i, c in enumerate(columns) if c != "Intercept"]
+                    chosen, columns = x[:, at], tuple(columns[i] for i in at)
+                blocks.append(Block(name, columns, chosen, encoded=mine, base=base_score))
+            else:
+                blocks.append(Block(name, (name,), np.ones((rows.n, 1)), plain=True))
+            keep.append(mine)
+        recipe = {"family": base.name, "levels": list(levels), "links": dict(plan.links), "fixed": dict(plan.fix)}
+        scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
+        clusters = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1]
+        return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, rows.dropped, scorer)
+
+    def _family(self, levels: tuple[str, ...]) -> tuple[Family, Family]:
+        """As modelled, plain and with what is known of its rows."""
+        if levels not in self.families:
+            plan = self.plan
+            family = modelled(self.base.bind(levels) if self.base.labels else self.base, plan.links)
+            scored = family.pin(plan.fix) if plan.fix else family
+            self.families[levels] = scored, plan.censoring.wrap(scored) if plan.censoring else scored
+        return self.families[levels]
+
+    def _design(self, terms: Terms, rows: _Rows, place: slice) -> tuple[Array, Encoded]:
+        """The columns of a group: rows of those of all groups where they are the same."""
+        if rows is self.rows:
+            return learn(terms, rows.columns, rows.n)
+        if terms.text not in self.designs:
+            try:
+                whole = learn(terms, self.rows.columns, self.rows.n)
+            except DataError:  # said of the group that it concerns
+                self.designs[terms.text] = None
+            else:
+                self.designs[terms.text] = None if whole[1].state else whole
+        shared = self.designs[terms.text]
+        if shared is None or any(
+            isinstance(c := rows.columns[name], Codes) and c.levels != shared[1].levels[name] for name in terms.names
+        ):
+            return learn(terms, rows.columns, rows.n)
+        return shared[0][place], shared[1]
 
 
 def _labels(plan: Plan, column: Codes, family: Family, response: str) -> tuple[tuple[str, ...], Array]:

@@ -10,22 +10,21 @@ import numpy as np
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.families.reparameterised import native, root
+from mlefit.sample import Sample
 
 
-def deviances(family: Family, y: Array, eta: Array, null: Array, weight: Array | None) -> tuple[float, float]:
-    """The deviances at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
+def deviances(family: Family, sample: Sample, eta: Array, null: Array) -> tuple[Array, Array]:
+    """The deviances (G,) at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
 
     NaN for families that have none.
     """
-    base = root(family)
+    base, y = root(family), sample.y
     if family.columns != base.columns or getattr(family, "truncated", False):
-        return float("nan"), float("nan")
+        return np.full(sample.groups, np.nan), np.full(sample.groups, np.nan)
     with np.errstate(all="ignore"):
         best = base.nll(y, _saturated(base, y)) if base.name in ("binomial", "poisson") else 0.0
         own, other = (_rows(base, y, native(family, scores), best) for scores in (eta, null))
-    totals = [np.broadcast_to(rows, y.shape[-1:]) for rows in (own, other)]
-    first, second = (float(rows.sum() if weight is None else rows @ weight) for rows in totals)
-    return first, second
+        return sample.sum(np.broadcast_to(own, sample.n)), sample.sum(np.broadcast_to(other, sample.n))
 
 
 def _rows(base: Family, y: Array, scores: Array, best: Array | float) -> Array | float:

@@ -6,7 +6,9 @@ columns as the formula gives them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,24 +17,43 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
-from mlefit.families.reparameterised import Reparameterised
-from mlefit.inference import deviance as deviances
 from mlefit.inference.coefficient_limits import at_ends, limits, own_scale
-from mlefit.inference.fit import solve
+from mlefit.inference.linear_batch import Solved, solved
 from mlefit.inference.linear_model import Block, Errors, Options, Problem, make, score_names, term_names
 from mlefit.inference.regression_result import Regression
 from mlefit.inference.scorer import LinearScorer
 from mlefit.inference.separation import judge
-from mlefit.objective import RowObjective, objective
-from mlefit.predictors.constant import Constant
-from mlefit.predictors.linear import Linear
-from mlefit.sample import Sample
-from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Solution
 
-__all__ = ["Block", "Errors", "LinearScorer", "Options", "Regression", "fit_regression", "score_names"]
+__all__ = [
+    "Block", "Case", "Errors", "LinearScorer", "Options", "Regression", "fit_regression", "fit_regressions",
+    "score_names", "within",
+]  # fmt: skip
 
 REFINED: Final = 200_000  # cells of the design up to which the estimate is polished in extended precision
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The rows of one regression.
+
+    Attributes:
+        family: as modelled: linked, pinned, bound, censored or truncated already.
+        y: (n,) or (d, n).
+        blocks: one a score, in order.
+        weight: (n,) positive, or None.
+        clusters: (n,) codes of clusters, for errors by cluster.
+        group, dropped, scorer: for the result.
+    """
+
+    family: Family
+    y: Array
+    blocks: Sequence[Block]
+    weight: Array | None = None
+    clusters: Index | None = None
+    group: Mapping[str, Any] | None = None
+    dropped: int = 0
+    scorer: LinearScorer | None = None
 
 
 def fit_regression(
@@ -45,31 +66,66 @@ def fit_regression(
     clusters: Index | None = None,
     formula: str = "",
     column: str = "y",
-    group: Mapping[str, Any] | None = None,
-    dropped: int = 0,
-    scorer: LinearScorer | None = None,
 ) -> Regression:
-    """Fit linear predictors of a family's scores.
+    """Fit linear predictors of a family's scores; arguments as of `Case` and `fit_regressions`."""
+    return fit_regressions([Case(family, y, blocks, weight, clusters)], options, formula=formula, column=column)[0]
+
+
+def fit_regressions(
+    cases: Sequence[Case], options: Options | None = None, *, formula: str = "", column: str = "y"
+) -> list[Regression]:
+    """Fit linear predictors of a family's scores; cases of the same family object and shape as one batch.
 
     Args:
-        family: as modelled: linked, pinned, bound, censored or truncated already.
-        y: (n,) or (d, n).
-        blocks: one a score, in order.
+        cases: the rows of each.
         options: how.
-        weight: (n,) positive.
-        clusters: (n,) codes of clusters, for errors by cluster.
-        formula, column, group, dropped, scorer: for the result.
+        formula, column: for the results.
 
     Raises:
-        DataError: dependent columns, more columns than rows, no start with a finite likelihood.
+        DataError: dependent columns, more columns than rows, no start with a finite likelihood; it names the group.
     """
     options = options or Options()
-    n = int(y.shape[-1])
-    if n == 0:
-        raise DataError(f"{column} has no values to fit")
-    problem = make(family, y, weight, blocks)
-    solution, first = _solve(problem)
-    null, constant, null_eta = _null(problem)
+    problems = []
+    for case in cases:
+        with within(case.group):
+            if not case.y.shape[-1]:
+                raise DataError(f"{column} has no values to fit")
+            problems.append(make(case.family, case.y, case.weight, case.blocks))
+    solutions = solved(problems)
+    for case, solution in zip(cases, solutions, strict=True):
+        if not np.isfinite(solution.last.sums.value[0]):
+            with within(case.group):
+                raise DataError(
+                    f"the likelihood of {case.family.name} is not finite at any start: the link or the offset puts "
+                    "some rows outside what the family allows; try another --link"
+                )
+    results = []
+    for case, problem, solution in zip(cases, problems, solutions, strict=True):
+        with within(case.group):
+            results.append(_reported(case, problem, solution, options, formula, column))
+    return results
+
+
+@contextmanager
+def within(group: Mapping[str, Any] | None) -> Iterator[None]:
+    """Errors in the data of a group say which."""
+    try:
+        yield
+    except DataError as error:
+        if group is None:
+            raise
+        shown = ", ".join(f"{name} = {value}" for name, value in group.items())
+        raise DataError(f"where {shown}: {error}") from error
+
+
+# -- the steps ------------------------------------------------------------------------------------------------------
+
+
+def _reported(case: Case, problem: Problem, found: Solved, options: Options, formula: str, column: str) -> Regression:
+    """The result of a solution: certificate, coefficients of the columns as given, errors, limits."""
+    family, blocks, weight = case.family, case.blocks, case.weight
+    solution, first = found.last, found.first
+    n = int(case.y.shape[-1])
     beta, covariance = _refined(problem, solution)
     total = float(n if weight is None else weight.sum())
     verdict = judge(problem, solution, total)
@@ -80,7 +136,7 @@ def fit_regression(
     if options.weight_kind == "importance" and options.errors == "information":
         errors["kind"] = "robust"
     if errors["kind"] != "information":
-        scatter, extra = _scatter(problem, solution.theta, clusters if errors["kind"] == "cluster" else None)
+        scatter, extra = _scatter(problem, solution.theta, case.clusters if errors["kind"] == "cluster" else None)
         covariance = covariance @ scatter @ covariance
         errors |= extra
     back = problem.back
@@ -95,17 +151,15 @@ def fit_regression(
     lower, upper = limits(problem, options, solution, beta, std, lost)
     theta = np.where(lost, np.where(direction > 0, np.inf, -np.inf), theta)
     theta = at_ends(problem, theta, lost, direction)
-    chosen = scorer or LinearScorer.bare(family)
-    eta = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
-    residual, null_residual = deviances.deviances(family, y, eta, null_eta, weight)
+    chosen = case.scorer or LinearScorer.bare(family)
     return Regression(
         family=family,
         formula=formula,
         formulas={b.parameter: b.encoded.terms.text for b in blocks if b.encoded is not None},
         column=column,
-        group=group,
+        group=case.group,
         n=n,
-        dropped=dropped,
+        dropped=case.dropped,
         weight=total,
         names=names,
         terms=terms,
@@ -114,9 +168,9 @@ def fit_regression(
         lower=lower,
         upper=upper,
         log_likelihood=float("nan") if unbounded else 0.0 - value,
-        null_log_likelihood=0.0 - null,
-        deviance=residual,
-        null_deviance=null_residual,
+        null_log_likelihood=0.0 - found.null,
+        deviance=found.deviance,
+        null_deviance=found.null_deviance,
         level=options.level,
         interval_method=options.interval,
         errors=errors,
@@ -128,101 +182,8 @@ def fit_regression(
         warnings=verdict.warnings,
         effective_n=float(n) if options.weight_kind == "importance" else total,
         scorer=chosen.fitted(_by_block(problem, beta)),
-        constant=constant,
+        constant=found.constant,
     )
-
-
-# -- the steps ------------------------------------------------------------------------------------------------------
-
-
-def _null(problem: Problem) -> tuple[float, Array, Array]:
-    """Of the model of constants: NLL, scores (k,) without the offset, and with it, (k, 1) or (k, n)."""
-    family, sample = problem.family, problem.sample
-    if sample.base is None and not family.name.startswith("ordinal"):
-        rows = Sample(sample.y, sample.weight)
-        rows = rows.collapse() if family.discrete else rows
-        inner, forms = family, []
-        while isinstance(inner, Reparameterised):  # constants are the same in every form
-            forms.append(inner.form)
-            inner = inner.base
-        with np.errstate(all="ignore"):
-            solution = solve(inner, rows, objective(inner, Constant(), rows))
-            eta = solution.theta.T
-            for form in reversed(forms):
-                eta = form.back(eta)
-        return float(solution.sums.value[0]), eta[:, 0], eta
-    ones, empty = np.ones((sample.n, 1)), np.zeros((sample.n, 0))
-    blocks = [
-        Block(b.parameter, (), empty, base=b.base) if b.parameter == "location" else
-        Block(b.parameter, ("Intercept",), ones, base=b.base) for b in problem.blocks
-    ]  # fmt: skip
-    null = make(family, sample.y, sample.weight, blocks)
-    solution = _solve(null)[0]
-    scores = null.objective.predictor.scores(solution.theta, null.sample)[:, 0]
-    bare = scores if sample.base is None else scores - sample.base
-    return float(solution.sums.value[0]), bare[:, 0], scores
-
-
-def _solve(problem: Problem) -> tuple[Solution, Solution]:
-    """From the constant model: first the predictors with a formula, then everything together; (last, first)."""
-    family, sample = problem.family, problem.sample
-    with np.errstate(all="ignore"):
-        thin = sample.thin(16_384) if sample.n > 65_536 else sample
-        starts = [_lifted(problem, eta[:, 0]) for eta in family.starts(Sample(thin.y, thin.weight))]
-    zero = np.zeros(1, dtype=np.intp)
-    if len(starts) > 1:
-        values = [float(problem.objective.value(s[None], zero)[0]) for s in starts]
-        start = starts[int(np.argmin(np.where(np.isfinite(values), values, np.inf)))]
-    else:
-        start = starts[0]
-    plain, first = problem.plain, None
-    if plain.any() and not plain.all():
-        first = newton(problem.objective, start[None], held=plain, step=problem.step, max_iterations=30)
-        if np.isfinite(first.sums.value[0]):
-            start = first.theta[0].copy()
-            start[plain] = _constants(problem, start)
-    solution = newton(problem.objective, start[None], step=problem.step)
-    if not np.isfinite(solution.sums.value[0]):
-        raise DataError(
-            f"the likelihood of {family.name} is not finite at any start: the link or the offset puts some rows "
-            "outside what the family allows; try another --link"
-        )
-    return solution, first or solution
-
-
-def _constants(problem: Problem, theta: Array) -> Array:
-    """The plain parameters given the scores of the others, which are known additions here: no pass over the columns."""
-    sample, predictor = problem.sample, problem.objective.predictor
-    plain = [b.plain for b in problem.blocks]
-    with np.errstate(all="ignore"):
-        eta = predictor.scores(theta[None], sample)[:, 0]
-    known = np.where(np.array(plain)[:, None], 0.0 if sample.base is None else sample.base, eta)
-    x = tuple(z if p else z[:, :0] for z, p in zip(sample.x, plain, strict=True))
-    rows = Sample(sample.y, sample.weight, x=x, base=known)
-    target = RowObjective(problem.family, Linear([z.shape[1] for z in x]), rows, problem.objective.engine)
-    solution = newton(target, theta[None, problem.plain], step=problem.step[problem.plain], max_iterations=30)
-    return solution.theta[0] if np.isfinite(solution.sums.value[0]) else theta[problem.plain]
-
-
-def _lifted(problem: Problem, eta: Array) -> Array:
-    """Coefficients whose scores come nearest to constants (k,)."""
-    parts = []
-    for block, matrix, score in zip(
-        problem.blocks, problem.designs, np.nan_to_num(eta, posinf=20.0, neginf=-20.0), strict=True
-    ):
-        z = matrix.z
-        if not z.shape[1]:
-            parts.append(np.zeros(0))
-            continue
-        base = 0.0 if block.base is None else block.base
-        if matrix.intercept is not None and not matrix.close:
-            gamma = np.zeros(z.shape[1])
-            gamma[matrix.intercept] = score - float(np.mean(base))
-        else:
-            target = np.broadcast_to(score - base, z.shape[:1])
-            gamma = np.linalg.lstsq(z.T @ z, z.T @ target, rcond=None)[0]
-        parts.append(gamma)
-    return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def _refined(

@@ -520,3 +520,66 @@ def test_a_constant_response_is_no_fit(name):
     fit = mlefit.regress({"y": np.full(20, value), "x": np.linspace(-1, 1, 20)}, "y ~ x", name)
     assert not fit.converged
     assert len(fit.warnings[0]) > 20
+
+
+# -- groups ----------------------------------------------------------------------------------------------------------
+
+BY = [
+    ("poisson", "y ~ x + C(g)", {"exposure": "w"}),
+    ("normal", "y ~ x", {"formulas": {"sigma": "x"}}),
+    ("normal", "y ~ scale(x)", {}),  # what it learns differs by group
+    ("gamma", "y ~ x + g", {"weight": "w"}),
+    ("gamma", "y ~ 0 + x + I(x**2)", {}),
+    ("weibull", "y ~ x", {"event": "d", "options": Options(interval="profile")}),
+    ("negative-binomial", "y ~ x", {}),
+    ("student-t", "y ~ x", {"fix": {"df": 4.0}}),  # several starts
+    ("binomial", "y ~ x", {"trials": "trials", "options": Options(errors="robust")}),
+    ("bernoulli", "y ~ x", {"links": {"p": "probit"}, "cluster": "g"}),
+    ("categorical", "y ~ x", {}),
+    ("ordinal", "y ~ x", {}),
+    ("lognormal", "y ~ log(w)", {"fix": {"sigma": 1.0}}),
+]
+
+
+@pytest.mark.parametrize(("name", "formula", "roles"), BY, ids=[f"{n} {f}" for n, f, _ in BY])
+def test_groups_are_a_batch_with_the_numbers_of_each_alone(name, formula, roles):
+    sets = [simulated(name, seed) for seed in (3, 4, 5)]
+    sets[1]["g"] = np.where(sets[1]["g"] == "c", "a", sets[1]["g"])  # not every level in every group
+    rows = {key: np.concatenate([s[key] for s in sets]) for key in sets[0]}
+    rows["k"] = np.repeat(["one", "three", "two"], N)
+    shuffled = np.random.default_rng(0).permutation(3 * N)
+    fits = mlefit.regress({key: v[shuffled] for key, v in rows.items()}, formula, name, by="k", **roles)
+    for fit, data in zip(fits, sets, strict=True):
+        alone = mlefit.regress(data, formula, name, **roles)
+        assert fit.names == alone.names
+        assert (fit.n, fit.converged, fit.warnings) == (N, alone.converged, alone.warnings)
+        errors = np.sqrt(np.diag(alone.covariance))
+        np.testing.assert_allclose((fit.coefficients - alone.coefficients) / errors, 0, atol=1e-7)
+        np.testing.assert_allclose(fit.covariance, alone.covariance, rtol=1e-6, atol=1e-9 * errors.max() ** 2)
+        for ours, theirs in ((fit.lower, alone.lower), (fit.upper, alone.upper)):
+            np.testing.assert_allclose((ours - theirs) / errors, 0, atol=1e-6)
+        both = [(f.log_likelihood, f.null_log_likelihood, f.deviance, f.null_deviance) for f in (fit, alone)]
+        assert both[0] == pytest.approx(both[1], rel=1e-10, nan_ok=True)
+
+
+def test_a_group_that_cannot_be_fitted_is_named():
+    data = simulated("normal")
+    data["k"] = np.where(np.arange(N) < 60, "p", "q")
+    data["z"] = np.where(data["k"] == "q", 2 * data["x"], data["x"] ** 2)
+    with pytest.raises(mlefit.DataError, match=r"^where k = q: z is a combination of x"):
+        mlefit.regress(data, "y ~ x + z", by="k")
+    data["x"] = np.where(data["k"] == "q", -1.0, 1.0 + np.arange(N))
+    with pytest.raises(mlefit.DataError, match=r"^where k = q: the term 'log\(x\)' is not a finite number in row 1"):
+        mlefit.regress(data, "y ~ log(x)", by="k")
+
+
+def test_groups_of_any_size_in_one_call():
+    rng = np.random.default_rng(2)
+    sizes = [5, 3_000, 40, 20_000, 7]
+    k = np.repeat(np.arange(5), sizes)
+    x = rng.normal(size=k.size)
+    y = rng.poisson(np.exp(0.3 + 0.2 * x))
+    fits = mlefit.regress({"y": y, "x": x, "k": k}, "y ~ x", "poisson", by="k")
+    for i, fit in enumerate(fits):
+        alone = mlefit.regress({"y": y[k == i], "x": x[k == i]}, "y ~ x", "poisson")
+        assert fit.coefficients == pytest.approx(alone.coefficients, abs=1e-9)
