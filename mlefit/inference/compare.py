@@ -150,6 +150,7 @@ class Comparison:
         tests: likelihood-ratio tests of nested pairs, then Vuong's of the best against the rest.
         rank: the criterion behind the order.
         notes: sentences for the user.
+        censored: rows whose value is not known; None where all were taken for known.
     """
 
     column: str
@@ -160,6 +161,7 @@ class Comparison:
     tests: tuple[Test, ...]
     rank: Rank
     notes: tuple[str, ...]
+    censored: int | None = None
 
     @property
     def best(self) -> Fit:
@@ -180,6 +182,7 @@ class Comparison:
         return {
             **head,
             "n": self.n,
+            **({} if self.censored is None else {"censored": self.censored}),
             "dropped": self.dropped,
             "rank": self.rank,
             "models": [entry.to_dict() for entry in self.entries],
@@ -322,8 +325,13 @@ def _compared(
     if some and plan.replicates is None and not plan.samples(rows.n) and options.weight_kind == "frequency":
         notes.append(f"no p-values of the goodness of fit for {rows.n} rows; --replicates 99 computes them")
     failed = [entry for entry in entries if entry.fit is None]
-    tests = pairwise_tests([entry.fit for entry in judged if entry.fit is not None], rows)
-    return Comparison(column, group, rows.n, dropped, (*judged, *failed), tests, plan.rank, tuple(notes))
+    fits = [entry.fit for entry in judged if entry.fit is not None]
+    tests = pairwise_tests(fits, rows)
+    every = (*judged, *failed)
+    hidden = {int(np.sum(fit.family.kinds(rows.y) != 0)) for fit in fits if fit.family.censored}
+    return Comparison(
+        column, group, rows.n, dropped, every, tests, plan.rank, tuple(notes), max(hidden) if hidden else None
+    )
 
 
 def held_out(fit: Fit, rows: Sample, folds: int, seed: int) -> float:

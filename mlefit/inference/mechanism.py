@@ -30,6 +30,13 @@ INTERVALS: Final = (
 )
 
 
+def bare(family: Family) -> Family:
+    """The distribution itself, whatever is known of the rows."""
+    while isinstance(family, Censored | Truncated):
+        family = family.base
+    return family
+
+
 @dataclass(frozen=True, eq=False)
 class Mechanism:
     """What is known of rows besides the values, n of them.
@@ -71,8 +78,8 @@ class Mechanism:
         if not isinstance(family, Censored):
             return Mechanism(family, rows[1:], rows[0], np.ones(n, dtype=bool), 1, left, right, limits, False)
         lower, upper = rows[:2]
-        event = lower == upper
-        above, below = ~event & (upper == np.inf), ~event & (lower == -np.inf)
+        event, start, end = family.ends(rows)
+        above, below = ~event & (end == np.inf) & (start > -np.inf), ~event & (start == -np.inf) & (end < np.inf)
         if not (event | above).all() and not (event | below).all():
             raise UsageError(INTERVALS)
         side = 1 if (event | above).all() else -1

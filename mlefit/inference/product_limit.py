@@ -14,7 +14,8 @@ def product_limit(
     """Times of events and the survival after each (Kaplan and Meier 1958, equation 2b), with weights.
 
     `event` is false where a row left at its `time` without one; such a row is still at risk at events of that time. A
-    row is at risk after its `entry` (Klein and Moeschberger 2003, section 4.6).
+    row is at risk after its `entry` (Klein and Moeschberger 2003, section 4.6); from it on where some row's own time
+    is its entry, so that the limits are values that could be seen.
     """
     order = np.argsort(time, kind="stable")
     ordered, happened = time[order], event[order]
@@ -23,7 +24,7 @@ def product_limit(
         return times, np.ones(0)
     at_risk = _from(weight[order])[np.searchsorted(ordered, times, side="left")]
     if entry is not None:
-        begin = np.minimum(entry, np.nextafter(time, -np.inf))  # a row is at risk at its own event
+        begin = np.nextafter(np.minimum(entry, time), -np.inf) if np.any(time <= entry) else entry
         late = np.argsort(begin, kind="stable")
         at_risk = at_risk - _from(weight[late])[np.searchsorted(begin[late], times, side="left")]
     died = np.bincount(np.searchsorted(times, ordered[happened]), weights=weight[order][happened])

@@ -1,19 +1,28 @@
-"""One picture of a comparison: densities over the data, distribution functions, quantiles and probabilities."""
+"""One picture of a comparison: densities over the data, distribution functions, quantiles and probabilities.
+
+Censored and truncated rows are drawn by their product-limit estimate, whose steps take the place of the shares that
+whole rows have, and the families as they are within the limits of truncation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from mlefit.errors import DataError, UsageError
+from mlefit.families.interval import log_probability
+from mlefit.inference.mechanism import Mechanism, bare
+from mlefit.inference.product_limit import product_limit
 from mlefit.report import figure as f
 from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from mlefit.families.base import Family
     from mlefit.families.links import Array
     from mlefit.inference.compare import Comparison
     from mlefit.inference.fit import Fit
@@ -21,13 +30,82 @@ if TYPE_CHECKING:
 
 COLOURS: Final = (f.MODEL, f.SECOND, "#3c8d5a", "#8b5fb3", "#c98a1b")  # one a family, the best five
 POINTS: Final = 1500  # of the data, in the panels that draw them one by one
+LABEL: Final = {"aic": "AIC", "aicc": "AICc", "bic": "BIC", "nll": "NLL", "held-out": "held-out NLL"}
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What rows say of their distribution between two limits, without a family.
+
+    Attributes:
+        y: values in order, (n,).
+        before, after: estimated share of values below, and of those at most as large, (n,).
+        censored: values at which rows were lost from sight.
+        low, high: all values lie in (low, high]; infinite without truncation.
+        last: up to where the estimate goes.
+        name: of the estimate.
+    """
+
+    y: Array
+    before: Array
+    after: Array
+    censored: Array
+    low: float
+    high: float
+    last: float
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A fitted family between two limits."""
+
+    fit: Fit
+    family: Family
+    low: float
+    high: float
+    colour: str
+
+    @property
+    def name(self) -> str:
+        return self.family.name
+
+    def _probability(self, left: Array, right: Array) -> Array:
+        with np.errstate(all="ignore"):
+            found = log_probability(self.family, left, right, np.zeros((0, left.size)), self.fit.eta[:, None])
+            return np.broadcast_to(np.exp(found), left.shape)
+
+    def _whole(self) -> float:
+        return float(self._probability(np.array([self.low]), np.array([self.high]))[0])
+
+    def density(self, y: Array) -> Array:
+        with np.errstate(all="ignore"):
+            density = np.broadcast_to(np.exp(-self.family.nll(y, self.fit.eta[:, None])), y.shape)
+        return np.where((y > self.low) & (y <= self.high), density / self._whole(), 0.0)
+
+    def cdf(self, y: Array) -> Array:
+        end = np.clip(y, self.low, self.high)
+        left = np.full(y.shape, self.low)
+        if not np.isfinite(self.low):
+            with np.errstate(all="ignore"):
+                share = np.broadcast_to(np.exp(self.family.log_cdf(end, self.fit.eta[:, None])), y.shape)
+            return share / self._whole()
+        return np.where(end > left, self._probability(left, np.maximum(end, left)), 0.0) / self._whole()
+
+    def quantile(self, q: Array) -> Array:
+        low = np.array([self.low])
+        below = self._probability(np.array([-np.inf]), low)[0] if np.isfinite(self.low) else 0.0
+        with np.errstate(all="ignore"):
+            found = self.family.quantile(below + q * self._whole(), self.fit.eta[:, None])
+        return np.broadcast_to(found, q.shape)
 
 
 def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> None:
     """Four panels with the best five families of a comparison and the rows it is about.
 
     Raises:
-        UsageError: an ending that is no picture's, several comparisons, or families of successes in trials.
+        UsageError: an ending that is no picture's, several comparisons, families of successes in trials, or rows that
+            have no product-limit estimate.
         DataError: no family could be fitted.
     """
     f.check_path(path)
@@ -37,106 +115,152 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     fits = [entry.fit for entry in comparison.entries if entry.fit is not None][: len(COLOURS)]
     if not fits:
         raise DataError(f"no family could be fitted to {comparison.column}, so there is nothing to draw")
-    if sample.y.ndim > 1:
+    try:
+        known = Mechanism.of(fits[0].family, sample.y)
+    except UsageError:
+        raise UsageError(
+            "--plot draws families over the Kaplan-Meier estimate, which needs values censored on one side only; "
+            "`mlefit estimate --plot` draws the survival curve of one family"
+        ) from None
+    if known.others.size:
         raise UsageError("--plot draws one distribution of the values; with --trials every row has its own")
-    order = np.argsort(sample.y, kind="stable")
-    y = sample.y[order]
-    weight = np.ones(y.size) if sample.weight is None else sample.weight[order]
-    after = np.cumsum(weight) / weight.sum()
+    weight = np.ones(sample.n) if sample.weight is None else sample.weight
+    seen = _seen(known, weight)
+    curves = [
+        Curve(fit, bare(fit.family), seen.low, seen.high, colour) for fit, colour in zip(fits, COLOURS, strict=False)
+    ]
     figure, axes = f.new(2, 2, width=5.6, height=4.1)
     name = harmless(comparison.column)
-    best = f"{fits[0].family.name} is best by {LABEL[comparison.rank]}"
-    figure.suptitle(f"{name}, n = {comparison.n}: {best}", x=0.01, ha="left")
-    _densities(axes[0], fits, y, weight, name)
-    _cdf(axes[1], fits, y, after, name)
-    chosen = np.unique(np.linspace(0, y.size - 1, min(y.size, POINTS)).round().astype(int))
-    middle = (after - weight / weight.sum() / 2)[chosen]
-    _quantiles(axes[2], fits, y[chosen], middle, name)
-    _probabilities(axes[3], fits, y[chosen], middle)
+    best = f"{curves[0].name} is best by {LABEL[comparison.rank]}"
+    lost = f", {int(weight[~known.event].sum())} censored" if not known.event.all() else ""
+    figure.suptitle(f"{name}, n = {comparison.n}{lost}: {best}", x=0.01, ha="left")
+    _densities(axes[0], curves, seen, name)
+    _distribution(axes[1], curves, seen, name)
+    chosen = np.unique(np.linspace(0, seen.y.size - 1, min(seen.y.size, POINTS)).round().astype(int))
+    middle = ((seen.before + seen.after) / 2)[chosen]
+    _quantiles(axes[2], curves, seen.y[chosen], middle, name)
+    _probabilities(axes[3], curves, seen.y[chosen], middle)
     f.save(figure, path)
 
 
-LABEL: Final = {"aic": "AIC", "aicc": "AICc", "bic": "BIC", "nll": "NLL", "held-out": "held-out NLL"}
+def _seen(known: Mechanism, weight: Array) -> Seen:
+    """The empirical distribution function of whole rows, the product-limit estimate of others.
+
+    Raises:
+        UsageError: limits above that differ from row to row, or nothing but censored values.
+    """
+    if known.event.all() and (known.left == -np.inf).all() and (known.right == np.inf).all():
+        order = np.argsort(known.time, kind="stable")
+        after = np.cumsum(weight[order]) / weight.sum()
+        y = known.time[order]
+        return Seen(y, after - weight[order] / weight.sum(), after, y[:0], -np.inf, np.inf, float(y[-1]), "data")
+    side = known.side
+    entry, end = (known.left, known.right) if side > 0 else (-known.right, -known.left)
+    if (end != end[0]).any():
+        raise UsageError("--plot draws one distribution; these rows were each truncated at a limit of their own")
+    times, survival = product_limit(side * known.time, known.event, weight, entry)
+    if not times.size:
+        raise UsageError("every value is censored, so there is nothing of the data to draw")
+    steps = 1 - np.concatenate([[1.0], survival])
+    y, before, after = times, steps[:-1], steps[1:]
+    if side < 0:
+        y, before, after = -times[::-1], 1 - steps[1:][::-1], 1 - steps[:-1][::-1]
+    low, high = (entry.min(), end[0]) if side > 0 else (-end[0], -entry.min())
+    whole = known.event.all()
+    name = "data" if whole and (entry == entry[0]).all() else "Kaplan–Meier"
+    last = float(known.time.max() if side > 0 else y[-1])
+    return Seen(y, before, after, known.time[~known.event], float(low), float(high), last, name)
 
 
-def _window(y: Array) -> tuple[float, float]:
-    """Most of the data: a few far values must not leave the rest in one bar."""
-    low, high = float(y[0]), float(y[-1])
+def _window(seen: Seen, discrete: bool) -> tuple[float, float]:
+    """Most of the data: a few far values must not leave the rest in one bar, and no bar is cut."""
+    y = np.concatenate([seen.y, seen.censored])
+    low, high = float(y.min()), float(y.max())
     near, far = np.quantile(y, [0.005, 0.995])
     if (high - low) > 4 * (far - near) > 0:
         low, high = max(low, near - 0.25 * (far - near)), min(high, far + 0.25 * (far - near))
-    pad = 0.04 * (high - low) or 0.5
-    return low - pad, high + pad
+    pad = max(0.04 * (high - low) or 0.5, 0.6 if discrete else 0.0)
+    return low - pad if discrete else max(low - pad, seen.low), high + pad
 
 
-def _grid(fit: Fit, low: float, high: float) -> Array:
+def _grid(curve: Curve, low: float, high: float) -> Array:
     grid = np.linspace(low, high, 801)
-    if fit.family.discrete:
+    if curve.family.discrete:
         grid = np.arange(np.ceil(low), min(np.floor(high), np.ceil(low) + 2000) + 1)
-    return grid[fit.family.support.contains(grid)]
+    return grid[curve.family.support.contains(grid)]
 
 
-def _densities(axis: Axes, fits: Sequence[Fit], y: Array, weight: Array, name: str) -> None:
-    low, high = _window(y)
-    shown = (y >= low) & (y <= high)
-    if all(fit.family.discrete for fit in fits):
-        values = _grid(fits[0], low, high)
-        shares = np.array([weight[y == v].sum() for v in values]) / weight.sum()
+def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> None:
+    discrete = all(curve.family.discrete for curve in curves)
+    low, high = _window(seen, discrete)
+    share = seen.after - seen.before
+    shown = (seen.y >= low) & (seen.y <= high)
+    if discrete:
+        values = _grid(curves[0], low, high)
+        shares = np.array([share[seen.y == v].sum() for v in values])
         axis.bar(values, shares, 0.8, color=f.DATA)
         tallest = float(shares.max())
         axis.set_ylabel("probability")
     else:
-        edges = np.histogram_bin_edges(y[shown], bins="auto", range=(float(y[shown].min()), float(y[shown].max())))
+        y = seen.y[shown]
+        edges = np.histogram_bin_edges(y, bins="auto", range=(float(y.min()), float(y.max())))
         if not 2 <= edges.size <= 201:
             edges = np.linspace(low, high, 101)
-        heights = np.histogram(y[shown], edges, weights=weight[shown])[0] / (weight.sum() * np.diff(edges))
+        heights = np.histogram(y, edges, weights=share[shown])[0] / np.diff(edges)
         axis.bar(edges[:-1], heights, np.diff(edges), align="edge", color=f.DATA, edgecolor="white", linewidth=0.6)
         tallest = float(heights.max())
         axis.set_ylabel("density")
     top = tallest
-    for fit, colour in zip(fits, COLOURS, strict=False):
-        grid = _grid(fit, low, high)
-        with np.errstate(all="ignore"):
-            density = np.broadcast_to(np.exp(-fit.family.nll(grid, fit.eta[:, None])), grid.shape)
+    for curve in curves:
+        grid = _grid(curve, low, high)
+        density = curve.density(grid)
         density = np.where(np.isfinite(density) & (density < 20 * tallest), density, np.nan)
-        style = "o-" if fit.family.discrete and grid.size <= 60 else "-"
-        axis.plot(grid, density, style, color=colour, linewidth=1.8, markersize=3.5, label=fit.family.name)
+        style = "o-" if curve.family.discrete and grid.size <= 60 else "-"
+        axis.plot(grid, density, style, color=curve.colour, linewidth=1.8, markersize=3.5, label=curve.name)
         top = max(top, min(2 * tallest, float(np.nanmax(np.append(density, 0.0)))))
     axis.set_ylim(0, 1.08 * top)
     axis.set_xlim(low, high)
     axis.set_xlabel(name)
     axis.legend(loc="best", frameon=False)
-    axis.set_title("probabilities of counts" if fits[0].family.discrete else "densities", loc="left")
+    title = "probabilities of counts" if curves[0].family.discrete else "densities"
+    axis.set_title(title if seen.name == "data" else f"{title}, bars from {seen.name}", loc="left")
 
 
-def _cdf(axis: Axes, fits: Sequence[Fit], y: Array, after: Array, name: str) -> None:
-    low, high = _window(y)
-    axis.step(np.concatenate([[low], y, [high]]), np.concatenate([[0.0], after, [1.0]]), where="post", color=f.INK,
-              linewidth=1.2, label="data")  # fmt: skip
-    for fit, colour in zip(fits, COLOURS, strict=False):
-        grid = _grid(fit, low, high)
-        with np.errstate(all="ignore"):
-            values = np.broadcast_to(np.exp(fit.family.log_cdf(grid, fit.eta[:, None])), grid.shape)
-        if fit.family.discrete:
-            axis.step(grid, values, where="post", color=colour, linewidth=1.5)
+def _distribution(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> None:
+    """Distribution functions; for censored rows survival, as the field draws it."""
+    low, high = _window(seen, all(curve.family.discrete for curve in curves))
+    survival = seen.name != "data"
+
+    def up(values: Array) -> Array:
+        return 1 - values if survival else values
+
+    y = np.concatenate([[min(low, seen.y[0])], seen.y, [max(seen.last, seen.y[-1]) if survival else high]])
+    steps = np.concatenate([seen.before[:1], seen.after, seen.after[-1:]])
+    axis.step(y, up(steps), where="post", color=f.INK, linewidth=1.2, label=seen.name)
+    if seen.censored.size:
+        heights = up(steps[np.searchsorted(y[:-1], seen.censored, side="right") - 1])
+        axis.plot(seen.censored, heights, "|", color=f.INK, markersize=7, label="censored")
+    for curve in curves:
+        grid = _grid(curve, low, high)
+        values = up(curve.cdf(grid))
+        if curve.family.discrete:
+            axis.step(grid, values, where="post", color=curve.colour, linewidth=1.5)
         else:
-            axis.plot(grid, values, color=colour, linewidth=1.6)
+            axis.plot(grid, values, color=curve.colour, linewidth=1.6)
     axis.set_xlim(low, high)
     axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel(name)
-    axis.set_ylabel("probability")
-    axis.legend(loc="lower right", frameon=False)
-    axis.set_title("distribution functions", loc="left")
+    axis.set_ylabel("probability" if not survival else "survival")
+    axis.legend(loc="upper right" if survival else "lower right", frameon=False)
+    axis.set_title("survival" if survival else "distribution functions", loc="left")
 
 
-def _quantiles(axis: Axes, fits: Sequence[Fit], y: Array, middle: Array, name: str) -> None:
+def _quantiles(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array, name: str) -> None:
     spread = float(y[-1] - y[0]) or 1.0
     low, high = float(y[0]) - 0.05 * spread, float(y[-1]) + 0.05 * spread
     axis.plot([low, high], [low, high], color=f.INK, linewidth=1)
-    for fit, colour in reversed(list(zip(fits, COLOURS, strict=False))):
-        with np.errstate(all="ignore"):
-            quantile = fit.family.quantile(middle, fit.eta[:, None])
-        axis.plot(quantile, y, ".", color=colour, markersize=4)
+    for curve in reversed(curves):
+        axis.plot(curve.quantile(middle), y, ".", color=curve.colour, markersize=4)
     axis.set_xlim(low - 0.15 * spread, high + 0.15 * spread)
     axis.set_ylim(low, high)
     axis.set_xlabel("fitted quantile")
@@ -144,14 +268,12 @@ def _quantiles(axis: Axes, fits: Sequence[Fit], y: Array, middle: Array, name: s
     axis.set_title("quantiles (QQ)", loc="left")
 
 
-def _probabilities(axis: Axes, fits: Sequence[Fit], y: Array, middle: Array) -> None:
+def _probabilities(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array) -> None:
     axis.plot([0, 1], [0, 1], color=f.INK, linewidth=1)
-    for fit, colour in reversed(list(zip(fits, COLOURS, strict=False))):
-        with np.errstate(all="ignore"):
-            log_cdf = np.broadcast_to(fit.family.log_cdf(y, fit.eta[:, None]), y.shape)
-            # For a count the middle of its step, as for the data.
-            half = np.exp(-fit.family.nll(y, fit.eta[:, None])) / 2 if fit.family.discrete else 0.0
-        axis.plot(np.exp(log_cdf) - half, middle, ".", color=colour, markersize=4)
+    for curve in reversed(curves):
+        # For a count the middle of its step, as for the data.
+        half = curve.density(y) / 2 if curve.family.discrete else 0.0
+        axis.plot(curve.cdf(y) - half, middle, ".", color=curve.colour, markersize=4)
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel("fitted probability")

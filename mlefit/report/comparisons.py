@@ -36,7 +36,8 @@ def comparison_table(one: Comparison) -> RenderableType:
     if one.group:
         heading.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in one.group.items()))
     fitted = sum(entry.fit is not None for entry in one.entries)
-    heading.append(f"   n = {one.n}, {fitted} of {len(one.entries)} families fitted")
+    hidden = f", {one.censored} censored" if one.censored else ""
+    heading.append(f"   n = {one.n}{hidden}, {fitted} of {len(one.entries)} families fitted")
     if one.dropped:
         heading.append(f", {one.dropped} missing dropped")
     # Cramer-von Mises says much the same as Anderson-Darling: the other formats have it too.
@@ -61,6 +62,7 @@ def comparison_table(one: Comparison) -> RenderableType:
     if measures:
         names = {"KS": "Kolmogorov-Smirnov", "AD": "Anderson-Darling", "χ²": "Pearson's"}
         said = ", ".join(f"{GOODNESS[m]} {names[GOODNESS[m]]}" for m in measures)
+        said += " of the Kaplan-Meier estimate of residuals" * (one.censored is not None)
         how = f"; p from {replicates} samples drawn from each fit and fitted again" if replicates else ""
         parts.append(Text(f"goodness of fit: {said}{how}", style="dim"))
     parts += [

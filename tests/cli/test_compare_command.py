@@ -106,6 +106,41 @@ def test_a_picture(mlefit, tmp_path):
         assert word in text
 
 
+@pytest.mark.parametrize(
+    ("lines", "arguments", "words"),
+    [
+        (None, ("--column", "time", "--event", "status = 2"), ("63 censored", "Kaplan–Meier", "survival", "weibull")),
+        (["y", "1", "1", "2", "3", "1", "5"], ("--truncate-below", "1", "-d", "poisson"), ("poisson", "probabilities")),
+        (["t,e", "1,0", "2,1", "4,2", "3,1", "9,4"], ("-c", "t", "--truncate-below", "e"), ("Kaplan–Meier", "weibull")),
+        (["t,e", "0,1", "2,2", "4,4", ",3", "9,9"], ("--lower", "t", "--upper", "e"), ("Kaplan–Meier", "2 censored")),
+    ],
+)
+def test_a_picture_of_rows_that_are_not_whole(mlefit, table, tmp_path, lines, arguments, words):
+    data = table(*lines) if lines else package.sample_data("lung")
+    more = () if "-d" in arguments else ("-d", "weibull")
+    ran = mlefit("compare", data, *arguments, *more, "--replicates", 0, "--plot", tmp_path / "a.svg")
+    assert ran.status == 0, ran.err
+    text = (tmp_path / "a.svg").read_text()
+    for word in words:
+        assert word in text
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments", "message"),
+    [
+        (["a,b", "1,2", "2,2", "3,"], ("--lower", "a", "--upper", "b"), "Kaplan-Meier"),
+        (["t,e", "1,9", "2,8", "1,7", "3,9"], ("-c", "t", "--truncate-above", "e"), "limit of their own"),
+        (["y,n", "1,2", "2,3", "4,9"], ("-c", "y", "--trials", "n", "-d", "binomial"), "--trials"),
+    ],
+)
+def test_pictures_that_cannot_be_drawn_are_refused(mlefit, table, tmp_path, lines, arguments, message):
+    more = () if "-d" in arguments else ("-d", "exponential")
+    ran = mlefit("compare", table(*lines), *arguments, *more, "--replicates", 0, "--plot", tmp_path / "a.svg")
+    assert ran.status == 2
+    assert message in ran.err
+    assert not (tmp_path / "a.svg").exists()
+
+
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")

@@ -129,6 +129,13 @@ def test_product_limit_of_late_entries_is_that_of_survfit():
     assert survival == pytest.approx([0.8, 0.64, 0.512, 0.3072, 0.2048, 0.1024], rel=1e-12)
 
 
+def test_values_at_a_limit_that_can_be_seen_leave_the_others_at_risk():
+    time = np.array([1.0, 1.0, 2.0, 3.0])
+    times, survival = product_limit(time, np.ones(4, dtype=bool), np.ones(4), np.ones(4))
+    assert times.tolist() == [1, 2, 3]
+    assert survival == pytest.approx([0.5, 0.25, 0])
+
+
 def test_new_rows_keep_the_censoring_times_that_are_known():
     family, sample, eta = censored_sample(n=400)
     known = Mechanism.of(family, sample.y)
