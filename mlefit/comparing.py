@@ -189,7 +189,7 @@ def compare_models(
     Raises:
         DataError: models of different targets, a column that is absent, or values that do not fit.
     """
-    from mlefit.modelling import outcome_tables
+    from mlefit.predicting import outcome_tables
 
     first = next(iter(models.values()))
     for name, model in models.items():

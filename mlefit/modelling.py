@@ -1,8 +1,8 @@
-"""From a file or a table to models, predictions and evaluations: what the commands and Python share."""
+"""From a file or a table to models, trained or constant: what the commands and Python share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +13,13 @@ from mlefit import reading
 from mlefit.errors import DataError, UsageError
 from mlefit.families import losses, registry
 from mlefit.families.base import Family
+from mlefit.features import columns_of, roles
 from mlefit.inference import checkpoint as checkpoints
 from mlefit.inference.derived import underlying
 from mlefit.inference.encoding import Codes, Column
-from mlefit.inference.evaluation import Evaluation
 from mlefit.inference.fit import Fit
 from mlefit.inference.learning import Prepared, Table, finish, prepare
 from mlefit.inference.model import ConstantScorer, Model
-from mlefit.inference.prediction import evaluate_columns, predict_columns
 from mlefit.inference.target import Target, wants_labels
 from mlefit.inference.training import Settings, State, Watch, run
 
@@ -115,7 +114,7 @@ def train(
         loss, target, None if features is None else tuple(features), weights,
         None if trials is None else str(trials), path,
     )  # fmt: skip
-    return Run.open(reading.Request(source(data), where=where, missing=missing), plan, chosen).train()
+    return Run.open(reading.Request(reading.source_of(data), where=where, missing=missing), plan, chosen).train()
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,13 +184,6 @@ class Run:
         return replace(model, record={**model.record, "dropped": self.dropped}, notes=self.notes)
 
 
-def source(data: Any) -> str | reading.Source:
-    """A path as it is, a table in memory as a source."""
-    if isinstance(data, str) or hasattr(data, "__fspath__"):
-        return str(data)
-    return reading.from_frame(data)
-
-
 def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Table, int]:
     """The complete rows of a plan's columns, and how many others there were.
 
@@ -234,23 +226,6 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
     names = plan.features or ()
     features = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
     return Table(features, y, weight, found.numeric.get("trials")), found.dropped
-
-
-def roles(features: Sequence[str], kinds: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Roles x0, x1 ... of the features: numeric ones and labels. An expression is taken for a number."""
-    numeric: dict[str, str] = {}
-    labels: dict[str, str] = {}
-    for i, name in enumerate(features):
-        (labels if kinds.get(name) in ("text", "date") else numeric)[f"x{i}"] = name
-    return numeric, labels
-
-
-def columns_of(table: reading.Table, names: Sequence[str]) -> list[Column]:
-    """The columns of these roles as the encoding takes them."""
-    return [
-        table.numeric[name] if name in table.numeric else Codes(table.labels[name].codes, table.labels[name].levels)
-        for name in names
-    ]
 
 
 def _with_features(plan: Plan, request: reading.Request, family: Family) -> tuple[Plan, list[str]]:
@@ -349,139 +324,3 @@ def constant_model(fit: Fit, trials: str = "") -> Model:
     levels = tuple(name.removeprefix("p[").removesuffix("]") for name in family.names) if family.labels else ()
     target = Target(fit.column, levels, trials)
     return Model(family, family.name, target, ConstantScorer(fit.eta), fit.eta, fit.to_dict(), notes=fit.warnings)
-
-
-# -- using a model --------------------------------------------------------------------------------------------
-
-
-def feature_request(model: Model, request: reading.Request) -> reading.Request:
-    """The request that reads a model's features from another source.
-
-    Raises:
-        DataError: a feature is not there.
-    """
-    path = request.open()
-    kinds = reading.columns(request)
-    learnt = dict.fromkeys(model.labelled, "text")
-    numeric, labels = roles(model.features, learnt)
-    wanted = replace(request, path=path, numeric=numeric, labels=labels)
-    absent = [name for name in model.features if name not in kinds]
-    if absent:
-        try:
-            for name in absent:
-                next(reading.read_chunks(replace(wanted, numeric={"x": name}, labels={}, missing="keep")), None)
-        except UsageError:
-            names = ", ".join(absent)
-            raise DataError(
-                f"{path.name} lacks the model's feature{'s' * (len(absent) > 1)} {names}; its columns are "
-                f"{', '.join(kinds)}"
-            ) from None
-    return wanted
-
-
-def checked(model: Model, request: reading.Request) -> reading.Request:
-    """The request, opened, once every value it will need has been read without complaint.
-
-    Raises:
-        DataError: a feature is absent, or a value is not of its kind.
-    """
-    wanted = replace(feature_request(model, request), missing="keep")
-    if wanted.numeric or wanted.labels:
-        for _ in reading.read_chunks(wanted):
-            pass
-    return replace(request, path=wanted.path)
-
-
-def predictions(
-    model: Model,
-    request: reading.Request,
-    *,
-    quantiles: Sequence[float] = (),
-    interval: float | None = None,
-    keep: bool = True,
-    unseen: Callable[[Mapping[str, Mapping[str, int]], int], None] | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Predictions of every row, chunk by chunk in bounded memory; see `prediction.predict_columns`.
-
-    Args:
-        model: what predicts.
-        request: the rows; missing features leave a row's predictions empty.
-        quantiles, interval: what else to predict.
-        keep: whether the input's columns come first, as text.
-        unseen: told of every chunk's unseen levels and rows without a prediction.
-    """
-    wanted = replace(feature_request(model, request), missing="keep")
-    names = [c.name for c in request.open().columns] if keep else []
-    wanted = replace(wanted, texts={f"t{i}": name for i, name in enumerate(names)})
-    if not (wanted.numeric or wanted.labels or wanted.texts):  # a constant model still needs its rows counted
-        first = request.open().columns[0].name
-        wanted = replace(wanted, texts={"t": first})
-    roles_ = [f"x{i}" for i in range(len(model.features))]
-    for part in reading.read_chunks(wanted):
-        if not part.n:
-            continue
-        columns = dict(zip(model.features, columns_of(part, roles_), strict=True))
-        found = predict_columns(model, columns, part.n, quantiles, interval)
-        if unseen is not None:
-            unseen(found.unseen, int(found.missing.sum()))
-        kept = {name: part.texts[f"t{i}"] for i, name in enumerate(names)}
-        yield {**kept, **{_free(name, kept): values for name, values in found.columns.items()}}
-
-
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    """A prediction whose name the input has already is called `name_predicted`."""
-    while name in taken:
-        name += "_predicted"
-    return name
-
-
-def predict(model: Model, data: Any, quantiles: Sequence[float] = (), interval: float | None = None) -> Any:
-    """Predictions as a DataFrame, a row a row; see `Model.predict`."""
-    import pandas as pd
-
-    parts = [pd.DataFrame(p) for p in predictions(
-        model, reading.Request(source(data)), quantiles=quantiles, interval=interval, keep=False)]  # fmt: skip
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def evaluate(model: Model, data: Any, weights: str | None = None, **options: Any) -> Evaluation:
-    """An evaluation on data in memory or a file; see `Model.evaluate`."""
-    return evaluate_request(model, reading.Request(source(data), **options), weights)
-
-
-def evaluate_request(model: Model, request: reading.Request, weights: str | None = None) -> Evaluation:
-    """How a model predicts the rows of a source, which have the target too.
-
-    Raises:
-        DataError: a column is absent, or the target's values do not fit.
-    """
-    tables, dropped = outcome_tables([model], request, weights)
-    return evaluate_columns(model, tables[0], dropped)
-
-
-def outcome_tables(
-    models: Sequence[Model], request: reading.Request, weights: str | None = None
-) -> tuple[list[Table], int]:
-    """The rows complete in every feature of models of one target, a table of its own features a model; rows dropped.
-
-    Raises:
-        DataError: a column is absent, or the target's values do not fit.
-    """
-    request = replace(request, path=request.open())
-    for model in models:
-        feature_request(model, request)
-    target = models[0].target
-    kinds = reading.columns(request)
-    if target.name not in kinds and target.name.isidentifier():
-        raise DataError(f"{request.open().name} lacks the target {target.name!r}; its columns are {', '.join(kinds)}")
-    names = list(dict.fromkeys(name for model in models for name in model.features))
-    numeric, labels = roles(names, {name: "text" for model in models for name in model.labelled})
-    (labels if target.levels else numeric)["y"] = target.name
-    if weights:
-        numeric["weight"] = weights
-    if target.trials:
-        numeric["trials"] = target.trials
-    found = reading.read(replace(request, numeric=numeric, labels=labels))
-    columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
-    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials")
-    return [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models], found.dropped

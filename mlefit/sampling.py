@@ -13,9 +13,10 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
+from mlefit.features import columns_of
 from mlefit.inference.bootstrap import draw
 from mlefit.inference.model import Model
-from mlefit.modelling import columns_of, feature_request
+from mlefit.predicting import feature_request
 
 ROWS: Final = 2**16  # drawn at once
 

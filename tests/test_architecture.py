@@ -31,9 +31,10 @@ FLOORS = {
 }
 # What stands between the floors and the commands: the Python interface, explanations, the family checker.
 DOORS = {
+    "features": 4.5,  # what regressions, networks and predictions ask of the reader
     "censoring": 4.5,  # between the reader, whose tables it completes, and the interface that asks for it
-    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "regressing": 5, "comparing": 6,
-    "sampling": 6, "explain": 5, "estimators": 5,
+    "__init__": 8, "__main__": 8, "testing": 8, "api": 5, "modelling": 5, "predicting": 5, "regressing": 5,
+    "comparing": 6, "sampling": 6, "explain": 5, "estimators": 5,
 }  # fmt: skip
 # Predictors turn samples into sums, which solvers define; the objective needs an engine to default to.
 NEIGHBOURS = {("predictors", "sample"), ("predictors", "solvers"), ("objective", "engines")}
@@ -41,7 +42,7 @@ NEIGHBOURS = {("predictors", "sample"), ("predictors", "solvers"), ("objective",
 SHORTCUTS = {
     ("inference/fit.py", "report"), ("inference/compare.py", "report"), ("inference/model.py", "report"),
     ("inference/regression_result.py", "report"),
-    ("inference/model.py", "modelling"),
+    ("inference/model.py", "predicting"),
 }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def command(
     always: o.Always,
 ) -> Document:
     from mlefit.inference.model import load
-    from mlefit.modelling import evaluate_request
+    from mlefit.predicting import evaluate_request
 
     if plot:
         from mlefit.report.figure import check_path

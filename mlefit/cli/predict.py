@@ -42,7 +42,7 @@ def command(
     from mlefit.cli.predicting import Tally
     from mlefit.cli.texts import probabilities
     from mlefit.inference.model import load
-    from mlefit.modelling import checked, predictions
+    from mlefit.predicting import checked, predictions
     from mlefit.report.streams import write_chunks
 
     found = load(model)

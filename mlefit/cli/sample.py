@@ -57,7 +57,7 @@ def command(
         chunks = draws(family, eta, n, chosen, trials)
     else:
         from mlefit.inference.model import load
-        from mlefit.modelling import checked
+        from mlefit.predicting import checked
 
         found = load(model or "")
         if params:

@@ -248,7 +248,7 @@ class Model:
             DataError: a feature is absent.
             UsageError: a level outside (0, 1), or a family without quantiles.
         """
-        from mlefit.modelling import predict
+        from mlefit.predicting import predict
 
         return predict(self, data, quantiles, interval)
 
@@ -258,7 +258,7 @@ class Model:
         Raises:
             DataError: a column is absent, or the target's values do not fit.
         """
-        from mlefit.modelling import evaluate
+        from mlefit.predicting import evaluate
 
         return evaluate(self, data, weights)
 

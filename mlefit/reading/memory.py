@@ -12,6 +12,13 @@ from mlefit.errors import DataError, UsageError
 from mlefit.reading.source import Source, open_memory
 
 
+def source_of(data: Any) -> str | Source:
+    """A path as it is, a table in memory as a source."""
+    if isinstance(data, str) or hasattr(data, "__fspath__"):
+        return str(data)
+    return from_frame(data)
+
+
 def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0)) -> Source:
     """A source over a DataFrame (pandas or anything with `.columns` and `[name]`) or a mapping of columns.
 

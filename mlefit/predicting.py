@@ -1,0 +1,148 @@
+"""Models used on the rows of a file or a table: predictions and evaluations, for the commands and Python alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlefit import reading
+from mlefit.errors import DataError, UsageError
+from mlefit.features import columns_of, roles
+from mlefit.inference.evaluation import Evaluation
+from mlefit.inference.learning import Table
+from mlefit.inference.model import Model
+from mlefit.inference.prediction import evaluate_columns, predict_columns
+
+
+def feature_request(model: Model, request: reading.Request) -> reading.Request:
+    """The request that reads a model's features from another source.
+
+    Raises:
+        DataError: a feature is not there.
+    """
+    path = request.open()
+    kinds = reading.columns(request)
+    learnt = dict.fromkeys(model.labelled, "text")
+    numeric, labels = roles(model.features, learnt)
+    wanted = replace(request, path=path, numeric=numeric, labels=labels)
+    absent = [name for name in model.features if name not in kinds]
+    if absent:
+        try:
+            for name in absent:
+                next(reading.read_chunks(replace(wanted, numeric={"x": name}, labels={}, missing="keep")), None)
+        except UsageError:
+            names = ", ".join(absent)
+            raise DataError(
+                f"{path.name} lacks the model's feature{'s' * (len(absent) > 1)} {names}; its columns are "
+                f"{', '.join(kinds)}"
+            ) from None
+    return wanted
+
+
+def checked(model: Model, request: reading.Request) -> reading.Request:
+    """The request, opened, once every value it will need has been read without complaint.
+
+    Raises:
+        DataError: a feature is absent, or a value is not of its kind.
+    """
+    wanted = replace(feature_request(model, request), missing="keep")
+    if wanted.numeric or wanted.labels:
+        for _ in reading.read_chunks(wanted):
+            pass
+    return replace(request, path=wanted.path)
+
+
+def predictions(
+    model: Model,
+    request: reading.Request,
+    *,
+    quantiles: Sequence[float] = (),
+    interval: float | None = None,
+    keep: bool = True,
+    unseen: Callable[[Mapping[str, Mapping[str, int]], int], None] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Predictions of every row, chunk by chunk in bounded memory; see `prediction.predict_columns`.
+
+    Args:
+        model: what predicts.
+        request: the rows; missing features leave a row's predictions empty.
+        quantiles, interval: what else to predict.
+        keep: whether the input's columns come first, as text.
+        unseen: told of every chunk's unseen levels and rows without a prediction.
+    """
+    wanted = replace(feature_request(model, request), missing="keep")
+    names = [c.name for c in request.open().columns] if keep else []
+    wanted = replace(wanted, texts={f"t{i}": name for i, name in enumerate(names)})
+    if not (wanted.numeric or wanted.labels or wanted.texts):  # a constant model still needs its rows counted
+        first = request.open().columns[0].name
+        wanted = replace(wanted, texts={"t": first})
+    roles_ = [f"x{i}" for i in range(len(model.features))]
+    for part in reading.read_chunks(wanted):
+        if not part.n:
+            continue
+        columns = dict(zip(model.features, columns_of(part, roles_), strict=True))
+        found = predict_columns(model, columns, part.n, quantiles, interval)
+        if unseen is not None:
+            unseen(found.unseen, int(found.missing.sum()))
+        kept = {name: part.texts[f"t{i}"] for i, name in enumerate(names)}
+        yield {**kept, **{_free(name, kept): values for name, values in found.columns.items()}}
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """A prediction whose name the input has already is called `name_predicted`."""
+    while name in taken:
+        name += "_predicted"
+    return name
+
+
+def predict(model: Model, data: Any, quantiles: Sequence[float] = (), interval: float | None = None) -> Any:
+    """Predictions as a DataFrame, a row a row; see `Model.predict`."""
+    import pandas as pd
+
+    request = reading.Request(reading.source_of(data))
+    parts = [pd.DataFrame(p) for p in predictions(model, request, quantiles=quantiles, interval=interval, keep=False)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def evaluate(model: Model, data: Any, weights: str | None = None, **options: Any) -> Evaluation:
+    """An evaluation on data in memory or a file; see `Model.evaluate`."""
+    return evaluate_request(model, reading.Request(reading.source_of(data), **options), weights)
+
+
+def evaluate_request(model: Model, request: reading.Request, weights: str | None = None) -> Evaluation:
+    """How a model predicts the rows of a source, which have the target too.
+
+    Raises:
+        DataError: a column is absent, or the target's values do not fit.
+    """
+    tables, dropped = outcome_tables([model], request, weights)
+    return evaluate_columns(model, tables[0], dropped)
+
+
+def outcome_tables(
+    models: Sequence[Model], request: reading.Request, weights: str | None = None
+) -> tuple[list[Table], int]:
+    """The rows complete in every feature of models of one target, a table of its own features a model; rows dropped.
+
+    Raises:
+        DataError: a column is absent, or the target's values do not fit.
+    """
+    request = replace(request, path=request.open())
+    for model in models:
+        feature_request(model, request)
+    target = models[0].target
+    kinds = reading.columns(request)
+    if target.name not in kinds and target.name.isidentifier():
+        raise DataError(f"{request.open().name} lacks the target {target.name!r}; its columns are {', '.join(kinds)}")
+    names = list(dict.fromkeys(name for model in models for name in model.features))
+    numeric, labels = roles(names, {name: "text" for model in models for name in model.labelled})
+    (labels if target.levels else numeric)["y"] = target.name
+    if weights:
+        numeric["weight"] = weights
+    if target.trials:
+        numeric["trials"] = target.trials
+    found = reading.read(replace(request, numeric=numeric, labels=labels))
+    columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
+    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials")
+    return [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models], found.dropped
