@@ -184,7 +184,10 @@ def is_labelled(family: Family) -> bool:
 
 
 def probabilities(family: Family, eta: Array) -> Array:
-    """The probability of every label, (K, n)."""
+    """The probability of every label, (K, n): its own of a family whose parameters are others, as of ordered labels."""
+    own = getattr(family, "probabilities", None)
+    if own is not None:
+        return np.asarray(own(eta))
     p = family.inverse(eta)
     return np.concatenate([1 - p, p]) if family.name == "bernoulli" else p
 

@@ -32,7 +32,10 @@ class Predictions:
 def predict_columns(
     model: Model, columns: Columns, n: int, quantiles: Sequence[float] = (), interval: float | None = None
 ) -> Predictions:
-    """The distribution's parameters by name; the most probable class, or the mean; quantiles; a central interval.
+    """What a model says of rows, column by column.
+
+    The distribution's parameters by name, or the probability p[level] of every label; the most probable class, or the
+    mean; quantiles; a central interval.
 
     Quantiles are called q0.05 and so on, the ends of an interval lower and upper.
 
@@ -45,11 +48,12 @@ def predict_columns(
     scored = model.scorer.scores(columns, n)
     family, eta = model.family, scored.eta
     with np.errstate(all="ignore"):
-        theta = family.inverse(eta)
-        found: dict[str, NDArray[Any]] = dict(zip(family.names, theta, strict=True))
-        if model.target.levels:
-            best = probabilities(family, eta).argmax(axis=0)
-            found["class"] = np.array(model.target.levels, dtype=object)[best]
+        found: dict[str, NDArray[Any]] = dict(zip(family.names, family.inverse(eta), strict=True))
+        if levels := model.target.levels:
+            p = probabilities(family, eta)
+            if family.labels:  # whatever the parameters are
+                found = {f"p[{level}]": share for level, share in zip(levels, p, strict=True)}
+            found["class"] = np.array(levels, dtype=object)[p.argmax(axis=0)]
         elif "mean" not in found:
             mean = _mean(family, eta)
             if mean is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,7 +221,7 @@ def test_a_saved_model_scores_the_rows_it_was_fitted_to(mlefit, table, tmp_path,
         (("I ~ x", "--dist", "bernoulli", "--link", "p=probit"), {"p"}),
         (("y ~ x", "--dist", "binomial", "--trials", "n"), {"p"}),
         (("g ~ x", "--dist", "categorical"), {"p[a]", "p[b]", "p[c]", "class"}),
-        (("g ~ x", "--dist", "ordinal", "--levels", "b,a,c"), {"class"}),
+        (("g ~ x", "--dist", "ordinal", "--levels", "b,a,c"), {"p[a]", "p[b]", "p[c]", "class"}),
         (("n ~ x", "--dist", "gamma", "--link", "mean=inverse"), {"shape", "rate", "mean"}),
         (("y ~ x", "--dist", "poisson", "--exposure", "n", "--offset", "x"), {"mu"}),
         (("n ~ x", "--dist", "weibull", "--event", "y > 0"), {"shape", "scale"}),
@@ -237,6 +238,24 @@ def test_models_of_every_kind_predict(mlefit, table, tmp_path, arguments, column
     if "--event" not in arguments:
         evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
         assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-9)
+
+
+def test_ordered_labels_are_predicted_as_in_r(mlefit, tmp_path):
+    # R: MASS::polr(sat ~ infl + cont, housing, weights = freq), predict(type = "probs"), and by hand the share of
+    # right classes and the sum over labels of squared differences.
+    path, model = Path(__file__).parents[1] / "reference/regressions/data/housing.csv", tmp_path / "m.mle"
+    fitted = mlefit(
+        "regress", path, "sat ~ C(infl) + C(cont)", "--dist", "ordinal", "--levels", "Low,Medium,High", "--weights",
+        "freq", "--save", model,
+    )  # fmt: skip
+    assert fitted.status == 0
+    first = next(csv.DictReader(io.StringIO(mlefit("predict", model, path, "--only").out)))
+    assert first.pop("class") == "Low"
+    expected = {"p[Low]": 0.4919815, "p[Medium]": 0.2624489, "p[High]": 0.2455697}
+    assert {name: float(value) for name, value in first.items()} == pytest.approx(expected, abs=1e-5)
+    found = json.loads(mlefit("evaluate", model, path, "--weights", "freq", "--format", "json").out)
+    assert found["accuracy"] == pytest.approx(0.4610351, abs=1e-7)
+    assert found["brier"] == pytest.approx(0.6333186, abs=1e-6)
 
 
 def test_an_unseen_level_is_said_and_left_empty(mlefit, table, tmp_path):
