@@ -43,7 +43,7 @@ def command(
     ] = None,
     dist: Annotated[
         list[str] | None,
-        typer.Option("--dist", "-d", metavar="A,B|all|continuous|discrete", help="Families.", show_default="all"),
+        o.option("--dist", "-d", metavar="FAMILY,...", help="Or all, continuous or discrete ones; by default all."),
     ] = None,
     columns: o.Columns,
     incomplete: o.Incomplete,

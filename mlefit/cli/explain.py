@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.completion import losses
 from mlefit.report.document import Document
 
 HELP = """\
@@ -27,7 +28,10 @@ mlefit explain cross-entropy | less
 
 def command(
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A family or a loss; `mlefit families` lists them.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=losses, help="A family or a loss; `mlefit families` lists them."),
+    ],
     always: o.Always,
 ) -> Document:
     from mlefit.explain.page import explain

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.completion import families
 from mlefit.families.base import Family
 from mlefit.report.document import Document
 
@@ -26,7 +27,8 @@ mlefit families --format csv
 def command(
     *,
     name: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[FAMILY]...", autocompletion=families, help="Only these.", show_default=False),
     ] = None,
     always: o.Always,
 ) -> Document:

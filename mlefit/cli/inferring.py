@@ -52,7 +52,7 @@ class Inference:
     derive: Annotated[
         list[str] | None,
         option("--derive", metavar="NAME=FORMULA", panel=LIMITS,
-               help="A number that follows from the parameters, such as mean=shape/rate, with limits of the same kind."),
+               help="A number that follows from the parameters, such as mean=shape/rate; limits of the same kind."),
     ] = None  # fmt: skip
     quantile: Annotated[
         list[str] | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
-from mlefit.cli import console
+from mlefit.cli import completion, console
 from mlefit.cli.texts import chosen, names
 from mlefit.errors import UsageError
 from mlefit.report.document import FORMATS
@@ -29,7 +29,9 @@ def option(
     callback: Callable[..., Any] | None = None, parser: Callable[[str], Any] | None = None,
     complete: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
-    """One typer option, whose default is not shown unless asked for."""
+    """One typer option. What it takes decides what a shell offers; its default is not shown unless asked for."""
+    if complete is None:
+        complete = next((offer for kind, offer in completion.OFFERS.items() if kind in (metavar or "")), None)
     return typer.Option(
         *declared, metavar=metavar, help=help, rich_help_panel=panel, show_default=show, callback=callback,
         parser=parser, autocompletion=complete,
@@ -42,16 +44,7 @@ def choice(*declared: str, of: Sequence[str], show: bool = True, **rest: Any) ->
     def one(value: str) -> Any:
         return chosen(value, of, declared[0])
 
-    return option(*declared, metavar="|".join(of), show=show, parser=one, complete=completing(of), **rest)
-
-
-def completing(words: Sequence[str]) -> Callable[[str], list[str]]:
-    """What a shell may offer for the beginning of one of some words."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in words if word.startswith(incomplete)]
-
-    return complete
+    return option(*declared, metavar="|".join(of), show=show, parser=one, complete=completion.of(of), **rest)
 
 
 Data = Annotated[
@@ -62,8 +55,8 @@ Data = Annotated[
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file made by --save.", show_default=False)]
 Column = Annotated[
     list[str] | None,
-    option("--column", "-c", metavar="NAME", panel=READING,
-           help="Column or SQL expression such as \"ln(price)\"; not needed for a file of one column."),
+    option("--column", "-c", metavar="COLUMN", panel=READING,
+           help="What to fit: a column, or SQL such as \"ln(price)\"; not needed where there is one column only."),
 ]  # fmt: skip
 By = Annotated[
     list[str] | None,

@@ -32,7 +32,9 @@ def command(
         str | None, typer.Argument(metavar="[MODEL]", help="A file made by --save.", show_default=False)
     ] = None,
     data: o.Data = None,
-    dist: Annotated[str | None, o.option("--dist", "-d", metavar="NAME", help="Family, in place of MODEL.")] = None,
+    dist: Annotated[
+        str | None, o.option("--dist", "-d", metavar="FAMILY", help="In place of MODEL; `mlefit families` lists them.")
+    ] = None,
     params: Annotated[
         list[str] | None, o.option("--params", "-p", metavar="NAME=VALUE[,...]", help="All its parameters.")
     ] = None,

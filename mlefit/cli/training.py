@@ -25,8 +25,10 @@ TRAINING: Final = "Training"
 
 
 Loss = Annotated[
-    str | None, option("--loss", "--dist", "-l", metavar="NAME", panel=NETWORK, help="Loss, or a family's name.")
-]
+    str | None,
+    option("--loss", "--dist", "-l", metavar="LOSS|FAMILY", panel=NETWORK,
+           help="A loss, or a family whose NLL to minimise."),
+]  # fmt: skip
 Target = Annotated[str | None, option("--target", "-t", metavar="COLUMN", panel=NETWORK, help="The column to predict.")]
 Features = Annotated[
     list[str] | None,

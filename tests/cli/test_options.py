@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlefit.cli import run
 from mlefit.cli.groups import spread
 
 DATA = Path(__file__).parents[2] / "sample_data"
@@ -59,3 +60,40 @@ def test_a_word_that_is_no_choice_is_refused(mlefit: Callable[..., Any], argumen
     assert ran.status == 2
     assert ran.out == ""
     assert said in ran.err
+
+
+FAITHFUL = str(DATA / "old_faithful.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("est",), ["estimate"]),
+        (("estimate", "--dist", "gam"), ["gamma"]),
+        (("sample", "--dist", "gum"), ["gumbel"]),
+        (("compare", "--dist", "gamma,weib"), ["gamma,weibull"]),
+        (("train", "--loss", "mse"), ["mse"]),
+        (("train", "--loss", "gau"), ["gaussian-nll"]),
+        (("explain", "spar"), ["sparse-cross-entropy"]),
+        (("families", "gamma", "weib"), ["weibull"]),
+        (("estimate", "--interval", "b"), ["bootstrap"]),
+        (("regress", "--interval", ""), ["wald", "profile", "none"]),
+        (("estimate", "--format", "nd"), ["ndjson"]),
+        (("estimate", FAITHFUL, "--column", ""), ["eruptions", "waiting"]),
+        (("estimate", FAITHFUL, "--column", "eruptions,"), ["eruptions,eruptions", "eruptions,waiting"]),
+        (("estimate", FAITHFUL, "--dist", "gamma", "--weights", "w"), ["waiting"]),
+        (("compare", FAITHFUL, "--by", "e"), ["eruptions"]),
+        (("train", FAITHFUL, "--target", "w"), ["waiting"]),
+        (("estimate", "--column", "w"), []),
+        (("estimate", "no/such.csv", "--column", "w"), []),
+    ],
+)
+def test_what_a_shell_completes(
+    words: tuple[str, ...], offered: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_MLEFIT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(["mlefit", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    with pytest.raises(SystemExit):
+        run([])
+    assert capsys.readouterr().out.split() == offered
