@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,17 +54,27 @@ def processes_in_turn(
     return _middle(costs[0]), _middle(costs[1]), _ratio(costs)
 
 
+# A process that stays small, since the system counts the memory of whoever starts a command as the command's peak.
+WATCH = """
+import json, os, subprocess, sys, time
+wall = time.perf_counter()
+running = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(running.pid, 0)
+wall = time.perf_counter() - wall
+print(json.dumps([os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024]))
+"""
+
+
 def process(command: Sequence[str], folder: Any = None) -> Cost:
     """One run of a command, as the system accounts for it once it has ended."""
     # Byte code that an installed package has is kept for this checkout too.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPATH"] = str(Path(mlefit.__file__).parents[1])
-    wall = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment, cwd=folder) as running:
-        _, status, usage = os.wait4(running.pid, 0)
-        running.returncode = os.waitstatus_to_exitcode(status)
-    assert running.returncode == 0, command
-    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - wall, usage.ru_maxrss / 1024)
+    watched = [sys.executable, "-c", WATCH, *map(str, command)]
+    ran = subprocess.run(watched, stdout=subprocess.PIPE, text=True, env=environment, cwd=folder, check=True)
+    status, cpu, wall, peak = json.loads(ran.stdout)
+    assert status == 0, command
+    return Cost(cpu, wall, peak)
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
