@@ -219,7 +219,7 @@ class Inverse(Link):
 
 def softplus(eta: Array) -> Array:
     """log(1 + exp(eta)) without overflow or loss for large negative scores."""
-    return np.logaddexp(0.0, eta)
+    return np.asarray(np.maximum(eta, 0.0) + np.log1p(np.exp(-np.abs(eta))))
 
 
 def expit(eta: Array) -> Array:

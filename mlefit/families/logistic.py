@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from math import pi
+from typing import NamedTuple
 
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, expit, identity, log, softplus
+from mlefit.families.location_scale import Between, mirrored
 from mlefit.families.support import real
 
 
@@ -70,6 +72,13 @@ class Logistic(Family):
             symmetric(-curve * inverse**2, -bend * inverse, -z * bend),
         )
 
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return mirrored(self.log_sf_derivatives(-np.asarray(y), stack(-eta[0], eta[1])), 0)
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        inverse = np.exp(-eta[1])
+        return between((left - eta[0]) * inverse, (right - eta[0]) * inverse).of_location_scale(inverse)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         q = np.asarray(q)
         with np.errstate(divide="ignore"):
@@ -88,3 +97,37 @@ class Logistic(Family):
         """Continuous ranked probability score (Jordan, Krueger and Lerch 2019, appendix A)."""
         distance = np.abs(y - eta[0]) * np.exp(-eta[1])
         return np.exp(eta[1]) * (distance + 2 * np.log1p(np.exp(-distance)) - 1)
+
+
+def between(low: Array, high: Array) -> Between:
+    """P = F(high) - F(low) = (1 - exp(low - high)) F(high) S(low): a product, so that nothing cancels."""
+    with np.errstate(all="ignore"):
+        width = high - low
+        ratio = 1 / np.expm1(width)
+        above, below = _tail(high), _tail(-low)
+        rise, fall = high * above.chance, low * below.chance
+        swell, bend, dent = ratio * width, high * above.spread, low * below.spread
+        stretch = swell + rise - fall
+        return Between(
+            -(np.log1p(ratio) + above.loss + below.loss),
+            above.chance - below.chance,
+            stretch,
+            -(above.spread + below.spread),
+            -(bend + dent),
+            stretch - swell * (width + swell) - high * bend - low * dent,
+        )
+
+
+class _Tail(NamedTuple):
+    """S(z), F(z) S(z) and -log F(z)."""
+
+    chance: Array
+    spread: Array
+    loss: Array
+
+
+def _tail(z: Array) -> _Tail:
+    small = np.exp(-np.abs(z))
+    large = 1 / (1 + small)
+    lesser = small * large
+    return _Tail(np.where(z > 0, lesser, large), lesser * large, np.log1p(small) - np.minimum(z, 0.0))

@@ -8,6 +8,8 @@ import numpy as np
 
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, expit, log, softplus
+from mlefit.families.location_scale import mirrored
+from mlefit.families.logistic import between
 from mlefit.families.support import positive
 
 
@@ -71,6 +73,13 @@ class Loglogistic(Family):
             bend = below + slope * expit(-z)
         hessian = symmetric(-z * bend, shape * bend, -shape * shape * below * expit(-z))
         return -softplus(z), stack(-slope, shape * below), hessian
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """1/Y is of this family too."""
+        return mirrored(self.log_sf_derivatives(1 / np.asarray(y), stack(eta[0], -eta[1])), 1)
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        return between(self._score(left, eta), self._score(right, eta)).of_shape_scale(np.exp(eta[0]))
 
     def quantile(self, q: Array, eta: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -61,6 +61,12 @@ class Lognormal(ExponentialFamily):
     def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         return NORMAL.log_sf_derivatives(_log(y), eta)
 
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return NORMAL.log_cdf_derivatives(_log(y), eta)
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        return NORMAL.log_interval_derivatives(_log(left), _log(right), eta)
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return np.exp(NORMAL.quantile(q, eta))
 

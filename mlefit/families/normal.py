@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from math import log as ln
-from math import pi, tau
+from math import pi, sqrt, tau
 from typing import Final
 
 import numpy as np
 
+from mlefit.families import special
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity, log
+from mlefit.families.location_scale import Between, mirrored
 from mlefit.families.support import real
+from mlefit.families.tail_derivatives import pick
 
 HALF_LOG_TAU: Final = ln(tau) / 2
+ROOT_TAU: Final = sqrt(tau)
+FAR: Final = 10.0  # standard deviations
 
 
 class Normal(ExponentialFamily):
@@ -93,6 +98,22 @@ class Normal(ExponentialFamily):
             symmetric(-curve * inverse**2, -bend * inverse, -z * bend),
         )
 
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return mirrored(self.log_sf_derivatives(-np.asarray(y), stack(-eta[0], eta[1])), 0)
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        """From P = Phi(high) - Phi(low) itself; by way of Mills' ratio where both ends are too far out for that."""
+        inverse = np.exp(-eta[1])
+        low, high = (left - eta[0]) * inverse, (right - eta[0]) * inverse
+        found = between(low, high).of_location_scale(inverse)
+        far = (low > FAR) | (high < -FAR)
+        if far.any():
+            rows = (pick(end, eta, far) for end in (left, right))
+            (left, eta), (right, _) = rows
+            value, gradient, hessian = found
+            value[far], gradient[:, far], hessian[:, :, far] = super().log_interval_derivatives(left, right, eta)
+        return found
+
     def quantile(self, q: Array, eta: Array) -> Array:
         from scipy.special import ndtri
 
@@ -114,3 +135,23 @@ class Normal(ExponentialFamily):
         z = (y - eta[0]) * np.exp(-eta[1])
         density = np.exp(-z * z / 2) / np.sqrt(tau)
         return np.asarray(np.exp(eta[1]) * (z * (2 * ndtr(z) - 1) + 2 * density - 1 / np.sqrt(pi)))
+
+
+def between(low: Array, high: Array) -> Between:
+    """Phi(high) - Phi(low), taken in the lower tail, where Phi keeps its digits; the ends not both beyond `FAR`."""
+    with np.errstate(all="ignore"):
+        side = -np.copysign(1.0, low + high)
+        chance = np.abs(special.ndtr(side * high) - special.ndtr(side * low))
+        low, high = np.maximum(low, -1e9), np.minimum(high, 1e9)
+        first, last = low * low, high * high
+        p, q = np.exp(-first / 2) / (ROOT_TAU * chance), np.exp(-last / 2) / (ROOT_TAU * chance)
+        shift, rise, fall = q - p, high * q, low * p
+        stretch = rise - fall
+        return Between(
+            np.log(chance),
+            shift,
+            stretch,
+            -stretch - shift * shift,
+            first * p - last * q - shift * stretch,
+            stretch - last * rise + first * fall - stretch * stretch,
+        )
