@@ -18,7 +18,6 @@ from mlefit.errors import UsageError
 from mlefit.families.base import Family, Index
 from mlefit.families.interval import log_probability
 from mlefit.families.links import Array
-from mlefit.families.tails import log1mexp
 from mlefit.inference.bootstrap import refit, simulated
 from mlefit.inference.fit import Fit
 from mlefit.inference.mechanism import Mechanism
@@ -149,27 +148,54 @@ def edf(family: Family, sample: Sample, eta: Array) -> Array:
     sum w^3/(12 W^2), m the middle of the step, and A2 = -W + W sum [(c'^2 - c^2) log u + ((1 - c)^2 - (1 - c')^2)
     log(1 - u)], c' the share before. Logarithms come from `log_cdf` and `log_sf`, so far tails count in full.
     """
-    order = _order(sample)
-    y = sample.y if order is None else sample.y[order]
+    steps = _steps(sample)
+    rows, before, after = steps.rows, steps.before, steps.after
     scores = np.repeat(eta.T, sample.counts, axis=1) if sample.groups > 1 else eta.T
-    middle = (sample.offsets[:-1] + sample.offsets[1:]) // 2
-    below, above = tails(family, y, scores, np.arange(y.size) < np.repeat(middle, sample.counts))
-    rows = Sample(y, offsets=sample.offsets)
-    weight = np.ones(y.size) if sample.weight is None else sample.weight if order is None else sample.weight[order]
-    total = rows.spread(sample.total_weight)
-    running = np.cumsum(weight)
-    first = sample.offsets[:-1]
-    after = (running - rows.spread((running - weight)[first])) / total
-    after = np.minimum(after, 1.0)
-    before = after - weight / total
+    below, above = tails(family, rows.y, scores, steps.low)
     u = np.exp(below)
     with np.errstate(all="ignore"):
         distance = rows.maximum(np.maximum(after - u, u - before))
-        squares = rows.sum(weight * (u - (before + after) / 2) ** 2 + weight**3 / (12 * total**2))
-        left, right = (before - after) * (before + after), (before - after) * (2 - before - after)
-        terms = np.where(left == 0, 0.0, left * below) + np.where(np.abs(right) < 1e-15, 0.0, right * above)
+        squares = rows.sum(steps.weight * (u - (before + after) / 2) ** 2) + steps.squares
+        terms = np.where(steps.left == 0, 0.0, steps.left * below) + np.where(
+            np.abs(steps.right) < 1e-15, 0.0, steps.right * above
+        )
         quadratic = sample.total_weight * (rows.sum(terms) - 1)
     return np.stack([distance, squares, quadratic])
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """What the statistics of `edf` know of the rows, sorted, whatever the family."""
+
+    rows: Sample
+    weight: Array
+    low: NDArray[np.bool_]
+    before: Array
+    after: Array
+    left: Array
+    right: Array
+    squares: Array
+
+
+def _steps(sample: Sample) -> _Steps:
+    """Those of a sample; kept with it, since every family of a comparison asks for them."""
+    known: _Steps | None = sample.__dict__.get("_steps")
+    if known is not None:
+        return known
+    order = _order(sample)
+    weight = np.ones(sample.n) if sample.weight is None else sample.weight
+    y, weight = (sample.y, weight) if order is None else (sample.y[order], weight[order])
+    rows = Sample(y, offsets=sample.offsets)
+    total = rows.spread(sample.total_weight)
+    running = np.cumsum(weight)
+    after = np.minimum((running - rows.spread((running - weight)[rows.offsets[:-1]])) / total, 1.0)
+    before = after - weight / total
+    left, right = (before - after) * (before + after), (before - after) * (2 - before - after)
+    middle = (rows.offsets[:-1] + rows.offsets[1:]) // 2
+    low = np.arange(y.size) < np.repeat(middle, rows.counts)
+    squares = rows.sum(weight**3 / (12 * total**2))
+    known = sample.__dict__["_steps"] = _Steps(rows, weight, low, before, after, left, right, squares)
+    return known
 
 
 def _order(sample: Sample) -> Index | None:
@@ -192,7 +218,7 @@ def tails(family: Family, y: Array, scores: Array, low: NDArray[np.bool_]) -> tu
             rows = np.flatnonzero(side)
             own = scores if scores.shape[1] == 1 else scores[:, rows]
             one[rows] = value = np.broadcast_to(near(y[rows], own), rows.shape)
-            two[rows] = log1mexp(np.minimum(value, 0.0))
+            two[rows] = np.log1p(-np.exp(value))
             lost = rows[value > NEAR_ONE]
             if lost.size:
                 two[lost] = far(y[lost], scores if scores.shape[1] == 1 else scores[:, lost])
