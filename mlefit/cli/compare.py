@@ -16,6 +16,11 @@ account that parameters were estimated, likelihood-ratio tests of nested familie
 family that has no maximum keeps its line and says why. [bold]--dist all[/] takes every family whose support holds the
 data.
 
+Censored and truncated rows compare by the same likelihoods. Their goodness of fit is that of the Kaplan-Meier estimate
+where values are censored on one side only; new rows behind its p-values keep the censoring times and limits of the old.
+With --trials it is Pearson's chi-squared. With --by all groups of a family are fitted as one batch, then ranked,
+judged and tested each apart.
+
 Given saved models (made by --save) before DATA, compares those by their NLL on its rows instead.
 """
 
@@ -24,6 +29,7 @@ EXAMPLES = """\
 mlefit compare sample_data/groundbeef.csv --dist gamma,weibull,lognormal\n
 mlefit compare sample_data/groundbeef.csv --dist continuous --rank bic --plot groundbeef.png\n
 mlefit compare sample_data/old_faithful.csv --column waiting --dist all --folds 5 --seed 1\n
+mlefit compare sample_data/lung.csv --column time --event "status = 2" --dist weibull,gamma,lognormal\n
 mlefit regress sample_data/diabetes.csv "progression ~ bmi + bp" --save line.mle\n
 mlefit train sample_data/diabetes.csv --loss mse --target progression --save network.mle\n
 mlefit compare line.mle network.mle sample_data/diabetes.csv
@@ -43,13 +49,19 @@ def command(
     ] = None,
     dist: Annotated[
         list[str] | None,
-        o.option("--dist", "-d", metavar="FAMILY,...", help="Or all, continuous or discrete ones; by default all."),
+        o.option("--dist", "-d", metavar="FAMILY,...", help="Or all, continuous or discrete; by default all."),
     ] = None,
     columns: o.Columns,
     incomplete: o.Incomplete,
     rank: Annotated[
         Rank | None,
-        o.choice("--rank", of=get_args(Rank), show=False, help="Order; by default AIC, or held-out NLL with --folds."),
+        o.choice(
+            "--rank",
+            of=get_args(Rank),
+            metavar="BY",
+            show=False,
+            help="Order of the table: {}; by default aic, or held-out with --folds.",
+        ),
     ] = None,
     folds: Annotated[
         int, o.option("--folds", metavar="K", show=True, help="Cross-validate in so many folds; 0: not.")

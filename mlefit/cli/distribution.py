@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
 
 
-Dist = Annotated[str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")]
-Fix = Annotated[list[str] | None, option("--fix", metavar="NAME=VALUE", help="Hold a parameter at a value.")]
+Dist = Annotated[
+    str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")
+]
+Fix = Annotated[list[str] | None, option("--fix", metavar="NAME=VALUE,...", help="Hold a parameter at a value.")]
 
 
 @dataclass(frozen=True)

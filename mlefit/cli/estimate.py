@@ -24,11 +24,12 @@ the robust sandwich, and AIC compares models under the same weights only.
 EXAMPLES = """\
 [bold]Examples[/]\n
 mlefit estimate sample_data/coin.csv --dist bernoulli\n
-mlefit estimate sample_data/groundbeef.csv --dist gamma --interval profile\n
+mlefit estimate sample_data/groundbeef.csv --dist gamma --interval profile --plot gamma.png\n
 mlefit estimate sample_data/groundbeef.csv --dist gamma --interval bootstrap --seed 1 --derive mean=shape/rate\n
 mlefit estimate sample_data/groundbeef.csv --dist weibull --null shape=2 --quantile 0.1\n
 mlefit estimate sample_data/old_faithful.csv --column eruptions,waiting --format json\n
 mlefit estimate sample_data/insect_sprays.csv --dist poisson --column count --by spray\n
+mlefit estimate sample_data/menarche.csv --dist binomial --column menarche --trials total\n
 mlefit estimate sample_data/lung.csv --column time --event "status = 2" --dist weibull\n
 mlefit estimate sample_data/smoked_fish.csv --lower left --upper right --dist lognormal\n
 mlefit estimate sample_data/danish_fire.csv --column loss --truncate-below 1 --dist lognormal\n
@@ -44,7 +45,7 @@ def command(
     columns: o.Columns,
     incomplete: o.Incomplete,
     start: Annotated[
-        list[str] | None, o.option("--start", metavar="NAME=VALUE", help="Start the solver there.")
+        list[str] | None, o.option("--start", metavar="NAME=VALUE,...", help="Start the solver there.")
     ] = None,
     inference: Inference,
     reading: o.Reading,

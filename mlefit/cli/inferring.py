@@ -24,8 +24,8 @@ class Inference:
     level: Level = 0.95
     interval: Annotated[
         Interval,
-        choice("--interval", of=get_args(Interval), panel=LIMITS,
-               help="Kind of confidence limits."),
+        choice("--interval", of=get_args(Interval), metavar="KIND", panel=LIMITS,
+               help="Kind of confidence limits: {}."),
     ] = "wald"  # fmt: skip
     replicates: Annotated[
         int, option("--replicates", metavar="N", panel=LIMITS, show=True, help="Of the bootstrap.")
@@ -36,8 +36,8 @@ class Inference:
     ] = 0
     bootstrap: Annotated[
         Bootstrap,
-        choice("--bootstrap", of=get_args(Bootstrap), panel=LIMITS,
-               help="Rows drawn again, or new rows drawn from the fit."),
+        choice("--bootstrap", of=get_args(Bootstrap), metavar="KIND", panel=LIMITS,
+               help="Rows drawn again, or new rows drawn from the fit: {}."),
     ] = "nonparametric"  # fmt: skip
     bootstrap_limits: Annotated[
         BootstrapLimits,
@@ -46,7 +46,7 @@ class Inference:
     ] = "bca"  # fmt: skip
     null: Annotated[
         list[str] | None,
-        option("--null", metavar="NAME=VALUE[,...]", panel=LIMITS,
+        option("--null", metavar="NAME=VALUE,...", panel=LIMITS,
                help="Test these values together: Wald, score and likelihood ratio. May be repeated."),
     ] = None  # fmt: skip
     derive: Annotated[
@@ -56,7 +56,7 @@ class Inference:
     ] = None  # fmt: skip
     quantile: Annotated[
         list[str] | None,
-        option("--quantile", metavar="P[,P]", panel=LIMITS,
+        option("--quantile", metavar="P,...", panel=LIMITS,
                help="Quantiles of the fitted distribution, such as 0.1 for the B10 life."),
     ] = None  # fmt: skip
 

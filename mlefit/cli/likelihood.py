@@ -35,14 +35,14 @@ def command(
     trials: o.Trials = None,
     incomplete: o.Incomplete,
     over: Annotated[
-        str | None, o.option("--over", metavar="NAME[,NAME]", help="Parameters to move; one or two are drawn.")
+        str | None, o.option("--over", metavar="NAME,...", help="Parameters to move; one or two are drawn.")
     ] = None,
     grid: Annotated[
         list[str] | None,
         o.option("--grid", metavar="NAME=FROM:TO:STEP", help="Values of a parameter, ends included."),
     ] = None,
     at: Annotated[
-        list[str] | None, o.option("--at", metavar="NAME=VALUE[,...]", help="A single point; may be repeated.")
+        list[str] | None, o.option("--at", metavar="NAME=VALUE,...", help="A single point; may be repeated.")
     ] = None,
     profile: Annotated[bool, o.option("--profile", help="Re-maximise the other parameters at every point.")] = False,
     level: o.Level = 0.95,

@@ -39,12 +39,17 @@ def option(
 
 
 def choice(*declared: str, of: Sequence[str], show: bool = True, **rest: Any) -> Any:
-    """One typer option that takes one of several words, the first name declared being what errors call it."""
+    """One typer option that takes one of several words, the first name declared being what errors call it.
+
+    Many words stand in the help, where {} is, for they would squeeze it into a corner; few stand before it.
+    """
 
     def one(value: str) -> Any:
         return chosen(value, of, declared[0])
 
-    return option(*declared, metavar="|".join(of), show=show, parser=one, complete=completion.of(of), **rest)
+    rest["help"] = rest["help"].format(f"{', '.join(of[:-1])} or {of[-1]}")
+    rest.setdefault("metavar", "|".join(of))
+    return option(*declared, show=show, parser=one, complete=completion.of(of), **rest)
 
 
 Data = Annotated[
@@ -55,19 +60,19 @@ Data = Annotated[
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A file made by --save.", show_default=False)]
 Column = Annotated[
     list[str] | None,
-    option("--column", "-c", metavar="COLUMN", panel=READING,
+    option("--column", "-c", metavar="COLUMN,...", panel=READING,
            help="What to fit: a column, or SQL such as \"ln(price)\"; not needed where there is one column only."),
 ]  # fmt: skip
 By = Annotated[
     list[str] | None,
-    option("--by", metavar="COLUMN[,COLUMN]", panel=READING, help="Fit each group apart, all in one batch."),
+    option("--by", metavar="COLUMN,...", panel=READING, help="Fit each group apart, all in one batch."),
 ]
 Weights = Annotated[str | None, option("--weights", metavar="COLUMN", panel=READING, help="Column of row weights.")]
 Weighing = Literal["frequency", "importance"]
 WeightKind = Annotated[
     Weighing,
-    choice("--weight-kind", of=get_args(Weighing), panel=READING,
-           help="What a weight means: so many equal rows, or so much importance (errors are then robust)."),
+    choice("--weight-kind", of=get_args(Weighing), metavar="KIND", panel=READING,
+           help="What a weight means: {} (so many equal rows, or one that counts so much)."),
 ]  # fmt: skip
 Trials = Annotated[
     str | None,
@@ -234,7 +239,15 @@ class Always:
     ] = None  # fmt: skip
     format: Annotated[
         str,
-        choice("--format", "-f", of=FORMATS, panel=WRITING, callback=_format, help="How to write the result."),
+        choice(
+            "--format",
+            "-f",
+            of=FORMATS,
+            metavar="FORMAT",
+            panel=WRITING,
+            callback=_format,
+            help="How to write the result: {}.",
+        ),
     ] = "table"
     quiet: Annotated[bool, option("--quiet", "-q", panel=WRITING, callback=_quiet, help="No messages but errors.")] = (
         False

@@ -18,6 +18,8 @@ EXAMPLES = """\
 mlefit train --loss cross-entropy --save iris.mle\n
 mlefit predict iris.mle sample_data/iris.csv\n
 mlefit predict iris.mle sample_data/iris.csv --only --format ndjson\n
+mlefit regress sample_data/cars.csv "dist ~ speed" --save cars.mle\n
+mlefit predict cars.mle sample_data/cars.csv --interval 0.9\n
 cat sample_data/iris.csv | mlefit predict iris.mle
 """
 
@@ -26,17 +28,17 @@ def command(
     *,
     model: o.Model,
     data: o.Data = None,
-    only: Annotated[
-        bool, o.option("--only", panel=o.WRITING, help="Predictions alone, without the input's columns.")
-    ] = False,
     quantile: Annotated[
-        list[str] | None, o.option("--quantile", metavar="P[,P]", help="Quantiles to append, such as 0.05,0.95.")
+        list[str] | None, o.option("--quantile", metavar="P,...", help="Quantiles to append, such as 0.05,0.95.")
     ] = None,
     interval: Annotated[
         float | None,
         o.option("--interval", metavar="P", help="Ends of the central interval of this probability."),
     ] = None,
     rows: o.Rows,
+    only: Annotated[
+        bool, o.option("--only", panel=o.WRITING, help="Predictions alone, without the input's columns.")
+    ] = False,
     always: o.Always = o.CSV,
 ) -> int:
     from mlefit.cli.predicting import Tally

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mlefit.regressing import Plan
 
 MODEL: Final = "Model"
-RESPONSE: Final = "Response"
 
 
 Formula = Annotated[
@@ -32,7 +31,7 @@ Further = Annotated[
 ]
 Link = Annotated[
     list[str] | None,
-    option("--link", metavar="NAME=LINK", panel=MODEL,
+    option("--link", metavar="NAME=LINK,...", panel=MODEL,
            help="Of a parameter, such as p=probit: logit, probit, cloglog, log, identity, inverse."),
 ]  # fmt: skip
 Offset = Annotated[str | None, option("--offset", metavar="COLUMN", panel=MODEL, help="Added to the linear predictor.")]
@@ -41,7 +40,7 @@ Exposure = Annotated[
 ]
 Levels = Annotated[
     list[str] | None,
-    option("--levels", metavar="A,B,C", panel=RESPONSE, help="Order of the response's labels (ordinal)."),
+    option("--levels", metavar="LABEL,...", panel=MODEL, help="Order of the response's labels (ordinal)."),
 ]
 Kind = Literal["wald", "profile", "none"]
 Interval = Annotated[Kind, choice("--interval", of=get_args(Kind), panel=LIMITS, help="Kind of confidence limits.")]

@@ -36,7 +36,7 @@ def command(
         str | None, o.option("--dist", "-d", metavar="FAMILY", help="In place of MODEL; `mlefit families` lists them.")
     ] = None,
     params: Annotated[
-        list[str] | None, o.option("--params", "-p", metavar="NAME=VALUE[,...]", help="All its parameters.")
+        list[str] | None, o.option("--params", "-p", metavar="NAME=VALUE,...", help="All its parameters.")
     ] = None,
     n: Annotated[int, o.option("-n", metavar="N", show=True, help="Draws from a family or a constant model.")] = 1,
     trials: Annotated[float | None, o.option("--trials", metavar="N", help="Number of trials (binomial ...).")] = None,

@@ -32,7 +32,7 @@ Loss = Annotated[
 Target = Annotated[str | None, option("--target", "-t", metavar="COLUMN", panel=NETWORK, help="The column to predict.")]
 Features = Annotated[
     list[str] | None,
-    option("--features", metavar="A,B,C", panel=NETWORK,
+    option("--features", metavar="COLUMN,...", panel=NETWORK,
            help="Columns to predict it from; none for none. By default every other column."),
 ]  # fmt: skip
 History = Annotated[
@@ -46,17 +46,17 @@ class Network:
 
     hidden: Annotated[
         str,
-        option("--hidden", metavar="N,N|none", panel=NETWORK, show=True,
+        option("--hidden", metavar="N,...|none", panel=NETWORK, show=True,
                help="Widths of the hidden layers; none: linear model."),
     ] = "32,32"  # fmt: skip
     activation: Annotated[
-        str, choice("--activation", of=("relu", "tanh", "gelu", "silu", "sigmoid"), panel=NETWORK,
-                    help="Of hidden layers.")
+        str, choice("--activation", of=("relu", "tanh", "gelu", "silu", "sigmoid"), metavar="NAME", panel=NETWORK,
+                    help="Of hidden layers: {}.")
     ] = "relu"  # fmt: skip
     optimizer: Annotated[
         str | None,
-        choice("--optimizer", of=("adam", "rmsprop", "sgd", "lbfgs"), panel=TRAINING, show=False,
-               help="By default adam, and lbfgs (full batch) for the linear model."),
+        choice("--optimizer", of=("adam", "rmsprop", "sgd", "lbfgs"), metavar="NAME", panel=TRAINING, show=False,
+               help="One of {}; by default adam, and lbfgs (full batch) for the linear model."),
     ] = None  # fmt: skip
     learning_rate: Annotated[
         float | None,
