@@ -50,10 +50,14 @@ class Censoring:
             family = Censored(family)
         return Truncated(family) if self.below is not None or self.above is not None else family
 
+    def known(self) -> dict[str, str]:
+        """What is given, by role."""
+        named = {"event": self.event, "upper": self.upper, "below": self.below, "above": self.above}
+        return {role: text for role, text in named.items() if text is not None}
+
     def columns(self) -> dict[str, str]:
         """What to read, by role; numbers are not read."""
-        named = {"event": self.event, "upper": self.upper, "below": self.below, "above": self.above}
-        return {role: text for role, text in named.items() if text is not None and constant(text) is None}
+        return {role: text for role, text in self.known().items() if constant(text) is None}
 
     def response(self, y: Array, table: reading.Table, request: reading.Request) -> Array:
         """Rows (d, n) of the wrapped family from those of the plain one; NaN in a row that is missing.

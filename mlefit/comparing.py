@@ -193,10 +193,13 @@ def compare_models(
 
     first = next(iter(models.values()))
     for name, model in models.items():
-        if (model.target.name, model.target.levels) != (first.target.name, first.target.levels):
+        if (model.target.name, model.target.levels, model.target.known) != (
+            first.target.name, first.target.levels, first.target.known,
+        ):  # fmt: skip
             raise DataError(
                 f"models compare only if they predict the same: {next(iter(models))} predicts {first.target.name!r}, "
                 f"{name} {model.target.name!r}"
+                + (", of rows otherwise censored or truncated" if model.target.name == first.target.name else "")
             )
     tables, dropped = outcome_tables(list(models.values()), request, weights)
     return rate(models, tables, dropped)

@@ -310,8 +310,10 @@ def _fitting(family: Family) -> tuple[str, str, str]:
     return SAMPLES["mse"] if support.lower > -np.inf else SAMPLES["gaussian-nll"]
 
 
-def constant_model(fit: Fit, trials: str = "") -> Model:
+def constant_model(fit: Fit, trials: str = "", known: Mapping[str, str] | None = None) -> Model:
     """A fit of one column as a model that gives every row the same distribution, that of uncensored values.
+
+    `known` is as in `Target`: what its evaluation takes into account.
 
     Raises:
         DataError: the fit has no maximum.
@@ -322,5 +324,5 @@ def constant_model(fit: Fit, trials: str = "") -> Model:
     family = underlying(fit.family)
     registry.get(family.name)
     levels = tuple(name.removeprefix("p[").removesuffix("]") for name in family.names) if family.labels else ()
-    target = Target(fit.column, levels, trials)
+    target = Target(fit.column, levels, trials, known or {})
     return Model(family, family.name, target, ConstantScorer(fit.eta), fit.eta, fit.to_dict(), notes=fit.warnings)

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlefit import reading
+from mlefit.censoring import Censoring
 from mlefit.errors import DataError, UsageError
 from mlefit.features import columns_of, roles
 from mlefit.inference.evaluation import Evaluation
@@ -142,7 +146,50 @@ def outcome_tables(
         numeric["weight"] = weights
     if target.trials:
         numeric["trials"] = target.trials
-    found = reading.read(replace(request, numeric=numeric, labels=labels))
+    request, missing = replace(request, numeric=numeric, labels=labels), request.missing
+    censoring = Censoring(**target.known)
+    if censoring:  # an open end is an empty cell
+        request = replace(request, numeric={**numeric, **censoring.columns()}, missing="keep")
+    found = reading.read(request)
     columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
     y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials")
-    return [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models], found.dropped
+    tables = [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models]
+    if not censoring:
+        return tables, found.dropped
+    ends, keep = _ends(models[0], censoring, found, request)
+    if missing == "error" and not keep.all():
+        raise DataError(
+            f"row {int(np.flatnonzero(~keep)[0]) + 1} misses a value of the target or of a feature; leave --missing "
+            "error out to drop such rows"
+        )
+    return [replace(table, ends=ends).take(keep) for table in tables], int(found.n - keep.sum())
+
+
+def _ends(
+    model: Model, censoring: Censoring, found: reading.Table, request: reading.Request
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Rows (d, n) of the model's family as they were seen, and which of them are complete.
+
+    Raises:
+        DataError: an event that is neither 0 nor 1, ends in the wrong order, values outside the support.
+    """
+    further = [found.numeric["trials"]] if "trials" in found.numeric else []
+    ends = censoring.response(np.stack([found.numeric["y"], *further]), found, request)
+    keep = np.asarray(~np.isnan(ends).any(axis=0))
+    for role, values in found.numeric.items():
+        if role not in ("y", *censoring.columns()):
+            keep &= ~np.isnan(values)
+    for label in found.labels.values():
+        keep &= label.codes >= 0
+    with np.errstate(all="ignore"):
+        strange = np.flatnonzero(keep & ~model.target.wrap(model.family).inside(ends))
+    if strange.size:
+        row = int(strange[0])
+        role = "y" if np.isfinite(ends[0, row]) else "upper"
+        place = reading.locate(request, role, row)
+        raise DataError(
+            censoring.problem(ends[:, row], place)
+            or f"{place.value!r} in column {request.numeric[role]!r} on {place} is outside the support of "
+            f"{model.family.name} ({model.family.support})"
+        )
+    return ends, keep

@@ -225,8 +225,7 @@ def _request(
             f"the response {response!r} is {kinds[response]}, and {family.name} needs numbers ({family.support})"
         )
     else:
-        # In a formula log is the natural logarithm, in SQL that to base 10.
-        numeric["y"] = response if response in kinds else re.sub(r"\blog\(", "ln(", response)
+        numeric["y"] = response if response in kinds else _in_sql(response)
     needed = family.columns[1:]
     if needed and plan.trials is None:
         raise UsageError(f"{family.name} needs --{needed[0]}: a column or a number")
@@ -452,17 +451,19 @@ def _base(plan: Plan, rows: _Rows, family: Family, main: tuple[int, ...]) -> Arr
     return total
 
 
-def model_of(fit: Regression, plan: Plan) -> Model:
-    """A regression as a saved model predicts and evaluates with it.
+def _in_sql(response: str) -> str:
+    """The left side of a formula, whose log is the natural logarithm, in SQL, whose log is that to base 10."""
+    return re.sub(r"\blog\(", "ln(", response)
 
-    Raises:
-        UsageError: a response given as two columns, which a model cannot name.
-    """
+
+def model_of(fit: Regression, plan: Plan) -> Model:
+    """A regression as a saved model predicts and evaluates with it."""
     base = root(fit.family)
     levels = tuple((fit.scorer.recipe or {}).get("levels", ()))
     response = sides(plan.formula)[0]
     with np.errstate(all="ignore"):
         constant = native(fit.family, fit.constant[:, None])[:, 0]
-    target = Target(response or fit.column, levels, plan.trials or "")
+    name = _in_sql(response) if response else plan.lower or fit.column
+    target = Target(name, levels, plan.trials or "", plan.censoring.known())
     record = {"loss": base.name, **fit.to_dict(), "stopped": "converged"}
     return Model(base, base.name, target, fit.scorer, constant, record)

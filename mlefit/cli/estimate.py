@@ -71,7 +71,7 @@ def command(
 
         if len(fits) > 1:
             raise UsageError(f"--save writes one model, not {len(fits)} fits; choose one with --where or --column")
-        constant_model(fits[0], *roles.further[:1]).save(save)
+        constant_model(fits[0], "".join(roles.further[:1]), roles.censoring.known()).save(save)
         message(f"model saved to {save}")
 
     def table() -> Any:

@@ -9,7 +9,8 @@ from mlefit.report.document import Document
 
 HELP = """\
 Prints the NLL per row against the constant model's, accuracy and Brier score or RMSE and CRPS, and the calibration:
-predicted against observed frequencies for labels, the coverage of central intervals for numbers.
+predicted against observed frequencies for labels, the coverage of central intervals for numbers. A model of censored or
+truncated rows reads the same columns again ([bold]--event[/] and the like of its making), and gives their NLL.
 """
 
 EXAMPLES = """\

@@ -40,12 +40,16 @@ FAR: Final = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Complete rows: features by name, the target, and where wanted weights and trials; all of one length."""
+    """Complete rows: features by name, the target, and where wanted weights and trials; all of one length.
+
+    `ends` (d, n) are the rows of a target of which more is known than values, as its wrapped family takes them.
+    """
 
     features: Columns
     target: Column
     weight: Array | None = None
     trials: Array | None = None
+    ends: Array | None = None
 
     @property
     def n(self) -> int:
@@ -58,6 +62,7 @@ class Table:
             self.target[rows],
             None if self.weight is None else self.weight[rows],
             None if self.trials is None else self.trials[rows],
+            None if self.ends is None else self.ends[:, rows],
         )
 
 
@@ -225,6 +230,13 @@ def part(family: Family, rows: Rows, eta: Array) -> dict[str, Any]:
 def flat(constant: Array, rows: Rows) -> Array:
     """The constant model's scores for every row, (k, n)."""
     return np.repeat(constant[:, None], rows.n, axis=1)
+
+
+def outcome(target: Target, table: Table, family: Family, loss: str) -> tuple[Family, Array]:
+    """The family of the rows as they were seen, and y as it takes it; see `response`."""
+    if table.ends is not None:
+        return target.wrap(family), table.ends
+    return family, response(target, table, family, loss)
 
 
 def response(target: Target, table: Table, family: Family, loss: str) -> Array:

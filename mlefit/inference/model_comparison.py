@@ -10,7 +10,7 @@ import numpy as np
 
 from mlefit.families.links import Array
 from mlefit.inference.compare import vuong_z
-from mlefit.inference.learning import Table, response
+from mlefit.inference.learning import Table, outcome
 from mlefit.inference.model import Model
 from mlefit.inference.result import number
 
@@ -85,10 +85,10 @@ def rate(models: Mapping[str, Model], tables: Sequence[Table], dropped: int = 0)
     scores: dict[str, Array] = {}
     weight = tables[0].weight
     for (name, model), table in zip(models.items(), tables, strict=True):
-        y = response(model.target, table, model.family, model.loss)
+        family, y = outcome(model.target, table, model.family, model.loss)
         eta = model.scorer.scores(table.features, table.n).eta
         with np.errstate(all="ignore"):
-            scores[name] = np.broadcast_to(-model.family.nll(y, eta), (table.n,))
+            scores[name] = np.broadcast_to(-family.nll(y, eta), (table.n,))
     nll = {name: -float(np.average(values, weights=weight)) for name, values in scores.items()}
     order = sorted(models, key=lambda name: nll[name] if np.isfinite(nll[name]) else np.inf)
     best = order[0]

@@ -13,7 +13,7 @@ from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.inference.encoding import Columns
 from mlefit.inference.evaluation import Evaluation, calibration, is_labelled, measures, probabilities
-from mlefit.inference.learning import Table, response, unseen_notes
+from mlefit.inference.learning import Table, outcome, unseen_notes
 from mlefit.inference.model import Model
 from mlefit.inference.training import mean_nll
 
@@ -76,21 +76,28 @@ def evaluate_columns(model: Model, table: Table, dropped: int = 0) -> Evaluation
     Raises:
         DataError: outcomes that do not fit the model, or a feature of another kind.
     """
-    family = model.family
-    y = response(model.target, table, family, model.loss)
+    family, weight = model.family, table.weight
+    seen, y = outcome(model.target, table, family, model.loss)
     scored = model.scorer.scores(table.features, table.n)
-    weight = table.weight
+    notes = tuple(unseen_notes(scored.unseen, "the rows"))
+    values: Array | None = y
+    if seen is not family:
+        hidden = table.n if seen.truncated else int((y[0] != y[1]).sum())
+        values = None if hidden else y[0]
+        if hidden:
+            kind = "truncated" if seen.truncated else "censored"
+            notes += (f"{hidden} of {table.n} rows are {kind}, so there is an NLL but no RMSE, CRPS and coverage",)
     with np.errstate(all="ignore"):
         return Evaluation(
             table.n,
             dropped,
             float(table.n if weight is None else weight.sum()),
-            mean_nll(family, y, weight, scored.eta),
-            mean_nll(family, y, weight, np.repeat(model.constant[:, None], table.n, axis=1)),
-            measures(family, y, weight, scored.eta),
-            calibration(family, y, weight, scored.eta),
+            mean_nll(seen, y, weight, scored.eta),
+            mean_nll(seen, y, weight, np.repeat(model.constant[:, None], table.n, axis=1)),
+            {} if values is None else measures(family, values, weight, scored.eta),
+            () if values is None else calibration(family, values, weight, scored.eta),
             is_labelled(family),
-            tuple(unseen_notes(scored.unseen, "the rows")),
+            notes,
         )
 
 

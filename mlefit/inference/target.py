@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from mlefit.errors import DataError
 from mlefit.families.base import Family
+from mlefit.families.censored import Censored
+from mlefit.families.truncated import Truncated
 from mlefit.inference.encoding import Codes, Column
 
 Array = NDArray[np.float64]
@@ -27,11 +29,14 @@ class Target:
         name: the column (or expression).
         levels: the labels in the order of their codes; empty for numbers.
         trials: the column or number of trials, for families of successes in trials.
+        known: what else is known of the rows, columns or numbers: "event", "upper" (`name` are then the lower ends),
+            "below" and "above", as in `mlefit.censoring`; empty where rows are plain values.
     """
 
     name: str
     levels: tuple[str, ...] = ()
     trials: str = ""
+    known: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def learn(name: str, column: Column, family: Family, loss: str, trials: str = "") -> Target:
@@ -81,12 +86,19 @@ class Target:
             )
         return column
 
+    def wrap(self, family: Family) -> Family:
+        """The family of rows of which no more is known than `known` says."""
+        if {"event", "upper"} & set(self.known):
+            family = Censored(family)
+        return Truncated(family) if {"below", "above"} & set(self.known) else family
+
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "levels": list(self.levels), "trials": self.trials}
+        return {"name": self.name, "levels": list(self.levels), "trials": self.trials, "known": dict(self.known)}
 
     @staticmethod
     def from_dict(record: Mapping[str, Any]) -> Target:
-        return Target(str(record["name"]), tuple(map(str, record["levels"])), str(record["trials"]))
+        known = {str(role): str(text) for role, text in record.get("known", {}).items()}
+        return Target(str(record["name"]), tuple(map(str, record["levels"])), str(record["trials"]), known)
 
 
 def wants_labels(family: Family) -> bool:

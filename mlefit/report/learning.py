@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mlefit.errors import DataError
 from mlefit.inference.encoding import Numeric
 from mlefit.inference.evaluation import probabilities
 from mlefit.report import figure as f
@@ -147,9 +148,11 @@ def calibration_plot(model: Model, found: Evaluation, path: str) -> None:
     """The reliability diagram: observed against predicted frequency, or coverage against nominal level.
 
     Raises:
-        UsageError, DataError: as `figure.check_path`.
+        UsageError, DataError: as `figure.check_path`; rows whose calibration is not known.
     """
     f.check_path(path)
+    if not found.calibration:
+        raise DataError(f"there is no calibration of these rows to draw: {'; '.join(found.notes) or 'no quantiles'}")
     figure, axes = f.new(1, 1, width=5.6, height=5.2)
     axis: Any = axes[0]
     axis.plot([0, 1], [0, 1], color=f.INK, linestyle=":", linewidth=1.2, label="perfect")

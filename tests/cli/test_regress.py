@@ -225,6 +225,12 @@ def test_a_saved_model_scores_the_rows_it_was_fitted_to(mlefit, table, tmp_path,
         (("n ~ x", "--dist", "gamma", "--link", "mean=inverse"), {"shape", "rate", "mean"}),
         (("y ~ x", "--dist", "poisson", "--exposure", "n", "--offset", "x"), {"mu"}),
         (("n ~ x", "--dist", "weibull", "--event", "y > 0"), {"shape", "scale"}),
+        (("log(n) ~ x",), {"mu", "sigma"}),
+        (
+            ("n ~ x", "--dist", "gamma", "--truncate-below", "2", "--truncate-above", "x + 10"),
+            {"shape", "rate", "mean"},
+        ),
+        (("~ x", "--lower", "nullif(y, 0)", "--upper", "nullif(y + w - 1, 5)"), {"mu", "sigma"}),
     ],
 )
 def test_models_of_every_kind_predict(mlefit, table, tmp_path, arguments, columns):
@@ -235,9 +241,45 @@ def test_models_of_every_kind_predict(mlefit, table, tmp_path, arguments, column
     rows = list(csv.DictReader(io.StringIO(mlefit("predict", model, path).out)))
     assert columns <= set(rows[0])
     assert all(row[name] != "" for row in rows for name in columns)
-    if "--event" not in arguments:
-        evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
-        assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-9)
+    evaluated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
+    assert evaluated["nll_per_observation"] == pytest.approx(json.loads(fit.out)["nll_per_observation"], rel=1e-9)
+    if "null_log_likelihood" in json.loads(fit.out) and not {"--exposure", "--offset"} & set(arguments):
+        constant = -json.loads(fit.out)["null_log_likelihood"] / json.loads(fit.out)["weight"]
+        assert evaluated["constant_nll_per_observation"] == pytest.approx(constant, rel=1e-7)
+
+
+def test_censored_rows_are_evaluated_and_compared_as_they_were_seen(mlefit, tmp_path):
+    lung = Path(__file__).parents[2] / "sample_data/lung.csv"
+    event = ("--event", "status = 2")
+    constant, weibull, gamma, plain = (
+        str(tmp_path / f"{name}.mle") for name in ("constant", "weibull", "gamma", "plain")
+    )
+    fit = json.loads(mlefit("estimate", lung, "--column", "time", "--dist", "weibull", *event, "--save", constant,
+                            "--format", "json").out)  # fmt: skip
+    for name, path, more in (("weibull", weibull, event), ("gamma", gamma, event), ("weibull", plain, ())):
+        assert mlefit("regress", lung, "time ~ age", "--dist", name, *more, "--save", path).status == 0
+    found = mlefit("evaluate", constant, lung, "--format", "json")
+    assert json.loads(found.out)["nll_per_observation"] == pytest.approx(fit["nll_per_observation"], rel=1e-12)
+    assert "63 of 228 rows are censored" in found.err
+    assert "rmse" not in json.loads(found.out)
+    observed = json.loads(mlefit("evaluate", weibull, lung, "--where", "status = 2", "--format", "json").out)
+    assert observed["rmse"] > 0
+    ranked = json.loads(mlefit("compare", constant, weibull, gamma, lung, "--format", "json").out)["models"]
+    by_name = {Path(row["model"]).stem: row["nll_per_observation"] for row in ranked}
+    assert by_name["constant"] == pytest.approx(fit["nll_per_observation"], rel=1e-12)
+    assert by_name["weibull"] < by_name["constant"]
+    other = mlefit("compare", weibull, plain, lung)
+    assert (other.status, other.out) == (1, "")
+    assert "otherwise censored" in other.err
+    drawn = mlefit("evaluate", weibull, lung, "--plot", tmp_path / "x.png")
+    assert drawn.status == 1
+    assert "no calibration" in drawn.err
+    gone = tmp_path / "gone.csv"
+    gone.write_text(lung.read_text(encoding="utf-8").replace("3,306,2,74", "3,306,2,"), encoding="utf-8")
+    refused = mlefit("evaluate", weibull, gone, "--missing", "error")
+    assert (refused.status, refused.out) == (1, "")
+    assert "row 1 misses a value" in refused.err
+    assert json.loads(mlefit("evaluate", weibull, gone, "--format", "json").out)["dropped"] == 1
 
 
 def test_ordered_labels_are_predicted_as_in_r(mlefit, tmp_path):
