@@ -7,6 +7,7 @@ out with the digits that doubles allow. What is dependent altogether is refused,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -60,7 +61,7 @@ def design(x: Array, names: Sequence[str], where: str = "") -> Design:
     intercept = next((j for j in range(p) if low[j] == high[j] == 1), None)
     for j, name in enumerate(names):
         if low[j] == high[j] == 0:
-            raise DataError(f"{name} is zero in every row{where}; leave it out")
+            raise DataError(f"{name} is zero in every row{where}; {_remedy(name, 'it')}")
         if low[j] == high[j] and intercept not in (None, j):
             raise DataError(f"{name} is {low[j]:g} in every row{where}, the same as the intercept; leave it out")
     centre = np.zeros(p)
@@ -157,6 +158,7 @@ def _dependent(
     if p > n:
         return DataError(f"the formula has {p} columns{where} and the data {n} row{'s' * (n != 1)}; leave some out")
     j = max(rest)
+    more = sorted(set(rest) - {j})
     k = len(order)
     solution = np.zeros(k, np.longdouble)
     for a in range(k - 1, -1, -1):
@@ -184,11 +186,25 @@ def _dependent(
         sign = " - " if factor < 0 else " + "
         text += (sign if text else sign.strip().replace("+", "")) + times + name
     listed = [name for _, name in found]
-    others = " and ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed) or "the intercept"
+    further = f" (and so {'are' if len(more) > 1 else 'is'} {_listed([names[i] for i in more])})" if more else ""
     return DataError(
-        f"{names[j]} is a combination of {others}{where} ({names[j]} = {text or 0}), so its coefficient is not "
-        "identified; leave one of them out"
+        f"{names[j]} is a combination of {_listed(listed) or 'the intercept'}{where} ({names[j]} = {text or 0}), so its "
+        f"coefficient is not identified{further}; {_remedy(names[j], 'one of them')}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """a, b and c; of many the first."""
+    shown = [*names[:6], *([f"{len(names) - 6} more"] if len(names) > 6 else [])]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def _remedy(name: str, otherwise: str) -> str:
+    """What a formula can leave out: the whole term that a column of several belongs to."""
+    term = re.sub(r"\[[^\]]*\]", "", name)
+    if term == name:
+        return f"leave {otherwise} out"
+    return f"leave {term} out" + (", or merge levels" if "[T." in name or "C(" in name else "")
 
 
 def spans_ones(matrix: Design) -> bool:

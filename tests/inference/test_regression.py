@@ -475,7 +475,10 @@ def test_the_same_columns_in_other_units_give_the_same_fit():
     [
         ("y ~ x + a + b", r"b is a combination of x and a \(b = 2 \+ x - 3 a\)"),
         ("y ~ x + C(g) + C(h)", r"C\(h\)\[T.z\] is a combination of C\(g\)\[T.c\]"),
-        ("y ~ x + tiny", r"tiny is a combination of x \(tiny = 1e-12 x\)"),
+        ("y ~ x + tiny", r"tiny is a combination of x \(tiny = 1e-12 x\), .* identified; leave one of them out"),
+        ("y ~ x + I(2*x) + a + b", r"b is a combination of .* \(and so is I\(2\s*\*\s*x\)\)"),
+        ("y ~ C(g) + C(h)", r"leave C\(h\) out, or merge levels"),
+        ("y ~ C(g) * C(h)", r"leave C\(g\):C\(h\) out, or merge levels"),
     ],
 )
 def test_dependent_columns_are_named(formula, sentence):
