@@ -188,8 +188,8 @@ def _dependent(
     listed = [name for _, name in found]
     further = f" (and so {'are' if len(more) > 1 else 'is'} {_listed([names[i] for i in more])})" if more else ""
     return DataError(
-        f"{names[j]} is a combination of {_listed(listed) or 'the intercept'}{where} ({names[j]} = {text or 0}), so its "
-        f"coefficient is not identified{further}; {_remedy(names[j], 'one of them')}"
+        f"{names[j]} is a combination of {_listed(listed) or 'the intercept'}{where} ({names[j]} = {text or 0}), so "
+        f"its coefficient is not identified{further}; {_remedy(names[j], 'one of them')}"
     )
 
 
