@@ -42,6 +42,7 @@ class Result:
         covariance: (K, K) of the parameters; NaN where there is no standard error.
         lower, upper: (K,) confidence limits; NaN where there are none.
         log_likelihood: with every constant; NaN where it is unbounded.
+        level, interval_method: of the limits.
         solver, iterations: how the estimate was found.
         certificate: the evidence that it is a maximum.
         converged: whether it is one.
@@ -59,6 +60,8 @@ class Result:
     lower: Array
     upper: Array
     log_likelihood: float
+    level: float
+    interval_method: str
     solver: str
     iterations: int
     certificate: Certificate

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from mlefit.report.tables import plain_table, verdict
-from mlefit.report.text import harmless, significant, total
+from mlefit.report.tables import add_fixed, heading, line_of, plain_table, verdict, warnings
+from mlefit.report.text import harmless, significant
 
 if TYPE_CHECKING:
     from mlefit.inference.regression import Regression
@@ -26,16 +26,6 @@ def regressions_table(fits: Sequence[Regression]) -> RenderableType:
 
 def regression_table(fit: Regression) -> RenderableType:
     """Coefficients with errors, z, p and limits, then the likelihood, then how far it can be trusted."""
-    heading = Text()
-    heading.append(fit.family.name, style="bold")
-    heading.append(f" regression {harmless(fit.formula)}")
-    if fit.group:
-        heading.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in fit.group.items()))
-    heading.append(f"   n = {fit.n}")
-    if fit.weight != fit.n:
-        heading.append(f", weight {significant(fit.weight)}")
-    if fit.dropped:
-        heading.append(f", {fit.dropped} missing dropped")
     table = plain_table()
     table.add_column("parameter")
     limits = fit.interval_method != "none"
@@ -51,11 +41,10 @@ def regression_table(fit: Regression) -> RenderableType:
         if fit.exponentiate:
             cells += [Text(significant(row[k]) if k in row else "") for k in ("ratio", "ratio_lower", "ratio_upper")]
         table.add_row(*cells)
-    for name, value in getattr(fit.family, "fixed", {}).items():
-        table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+    add_fixed(table, fit)
     return Group(
-        heading, Padding(table, (0, 0, 0, 1)), _links(fit), _criteria(fit), verdict(fit),  # type: ignore[arg-type]
-        *(Text(f"! {harmless(sentence)}", style="yellow") for sentence in fit.warnings),
+        heading(fit, f"regression {harmless(fit.formula)}"), Padding(table, (0, 0, 0, 1)), _links(fit), _criteria(fit),
+        verdict(fit), *warnings(fit.warnings),
     )  # fmt: skip
 
 
@@ -83,11 +72,7 @@ def _links(fit: Regression) -> Text:
 
 
 def _criteria(fit: Regression) -> Text:
-    line = Text()
     pairs = [("log-likelihood", fit.log_likelihood), ("null", fit.null_log_likelihood)]
     if fit.deviance == fit.deviance:
         pairs += [("deviance", fit.deviance), ("null", fit.null_deviance)]
-    for label, value in (*pairs, ("AIC", fit.aic), ("BIC", fit.bic)):
-        line.append(f"{label} ", style="dim")
-        line.append(f"{total(value)}   ")
-    return line
+    return line_of(*pairs, ("AIC", fit.aic), ("BIC", fit.bic))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,7 @@ from mlefit.report.text import cell, harmless, significant, total
 if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
     from mlefit.inference.hypotheses import NullTests
+    from mlefit.inference.result import Result
 
 
 METHODS: Final = {"wald": "Wald", "profile": "profile"}  # limits as a sentence names them
@@ -39,50 +40,34 @@ def fits_table(fits: Sequence[Fit]) -> RenderableType:
 
 def fit_table(fit: Fit) -> RenderableType:
     """Parameters with errors and limits, then the likelihood, then how far it can be trusted."""
-    heading = Text()
-    heading.append(fit.family.name, style="bold")
-    heading.append(f" fitted to {harmless(fit.column)}")
-    if fit.group:
-        heading.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in fit.group.items()))
-    heading.append(f"   n = {fit.n}")
-    if fit.weight != fit.n:
-        heading.append(f", weight {significant(fit.weight)}")
-    if fit.dropped:
-        heading.append(f", {fit.dropped} missing dropped")
     limits = f"{100 * fit.level:g} %"
     table = plain_table()
     table.add_column("parameter", overflow="fold")
     for name in ("estimate", "std error", *((f"{limits} lower", "upper") if fit.interval_method != "none" else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, row in fit.to_dict()["parameters"].items():
+    for name, row in fit.parameters().items():
         estimate = fit.estimates[name]
         cells = [Text(harmless(name)), Text(significant(estimate), style="bold"), Text(significant(row["std_error"]))]
         if fit.interval_method != "none":
             j = fit.family.names.index(name)
             cells += [Text(significant(fit.lower[j])), Text(significant(fit.upper[j]))]
         table.add_row(*cells)
-    for name, value in getattr(fit.family, "fixed", {}).items():
-        table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+    add_fixed(table, fit)
     for one in fit.derived:
         cells = [Text(harmless(one.label)), Text(significant(one.estimate), style="bold")]
         cells.append(Text(significant(one.std_error)))
         if fit.interval_method != "none":
             cells += [Text(significant(one.lower)), Text(significant(one.upper))]
         table.add_row(*cells)
-    criteria = Text()
-    for label, value in (
-        ("log-likelihood", fit.log_likelihood), ("AIC", fit.aic), ("AICc", fit.aicc), ("BIC", fit.bic),
-    ):  # fmt: skip
-        criteria.append(f"{label} ", style="dim")
-        criteria.append(f"{total(value)}   ")
-    parts: list[RenderableType] = [heading, Padding(table, (0, 0, 0, 1)), criteria, verdict(fit)]
+    numbers = line_of(("log-likelihood", fit.log_likelihood), ("AIC", fit.aic), ("AICc", fit.aicc), ("BIC", fit.bic))
+    about = heading(fit, f"fitted to {harmless(fit.column)}")
+    parts: list[RenderableType] = [about, Padding(table, (0, 0, 0, 1)), numbers, verdict(fit)]
     if said := fit.interval_detail:
-        limits = "BCa" if said["limits"] == "bca" else said["limits"]
-        line = f"{limits} limits from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
+        line = f"{_kind(fit)} limits from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
         parts.append(Text(line, style="dim"))
     if fit.tests:
         parts.append(Padding(_tests(fit.tests), (0, 0, 0, 1)))
-    return Group(*parts, *_warnings(fit))
+    return Group(*parts, *warnings(fit.warnings))
 
 
 def _tests(tests: Sequence[NullTests]) -> RenderableType:
@@ -102,7 +87,37 @@ def _tests(tests: Sequence[NullTests]) -> RenderableType:
     return table
 
 
-def verdict(fit: Fit) -> Text:
+def heading(fit: Result, what: str) -> Text:
+    """The family, what was done with it, and how many rows it was done to."""
+    line = Text()
+    line.append(fit.family.name, style="bold")
+    line.append(f" {what}")
+    if fit.group:
+        line.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in fit.group.items()))
+    line.append(f"   n = {fit.n}")
+    if fit.weight != fit.n:
+        line.append(f", weight {significant(fit.weight)}")
+    if fit.dropped:
+        line.append(f", {fit.dropped} missing dropped")
+    return line
+
+
+def add_fixed(table: Table, fit: Result) -> None:
+    """A row for each parameter that was held at a value."""
+    for name, value in getattr(fit.family, "fixed", {}).items():
+        table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+
+
+def line_of(*numbers: tuple[str, float]) -> Text:
+    """Log-likelihoods and what follows from them, side by side."""
+    line = Text()
+    for label, value in numbers:
+        line.append(f"{label} ", style="dim")
+        line.append(f"{total(value)}   ")
+    return line
+
+
+def verdict(fit: Result) -> Text:
     """One line: converged and on what evidence, or not."""
     if not fit.converged:
         return Text("not converged", style="bold red")
@@ -115,8 +130,16 @@ def verdict(fit: Fit) -> Text:
     return line
 
 
-def _warnings(fit: Fit) -> list[Text]:
-    return [Text(f"! {harmless(sentence)}", style="yellow") for sentence in fit.warnings]
+def _kind(fit: Fit) -> str:
+    """Its limits as a sentence names them."""
+    if fit.interval_method in METHODS:
+        return METHODS[fit.interval_method]
+    return "BCa" if fit.interval_detail["limits"] == "bca" else str(fit.interval_detail["limits"])
+
+
+def warnings(sentences: Iterable[str]) -> list[Text]:
+    """A line each."""
+    return [Text(f"! {harmless(sentence)}", style="yellow") for sentence in sentences]
 
 
 @dataclass(frozen=True)
@@ -205,9 +228,9 @@ def _caption(fits: Sequence[Fit], several_families: bool) -> list[Text]:
     first = fits[0]
     parts = [f"{'families' if several_families else first.family.name}: {len(fits)} fits"]
     if first.interval_method != "none":
-        parts.append(f"{100 * first.level:g} % {METHODS[first.interval_method]} limits")
+        parts.append(f"{100 * first.level:g} % {_kind(first)} limits")
     dropped = sum(fit.dropped for fit in fits)
     if dropped:
         parts.append(f"{dropped} missing dropped")
     said = {sentence: None for fit in fits for sentence in fit.warnings}
-    return [Text(", ".join(parts), style="dim"), *(Text(f"! {harmless(s)}", style="yellow") for s in list(said)[:10])]
+    return [Text(", ".join(parts), style="dim"), *warnings(list(said)[:10])]

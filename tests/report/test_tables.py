@@ -43,6 +43,21 @@ def test_no_number_of_many_fits_is_cut_short(width: int, interval: str) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"interval": "wald"}, "90 % Wald limits"),
+        ({"interval": "profile"}, "90 % profile limits"),
+        ({"interval": "bootstrap"}, "90 % BCa limits"),
+        ({"interval": "bootstrap", "bootstrap_limits": "percentile"}, "90 % percentile limits"),
+    ],
+)
+def test_many_fits_say_what_their_limits_are(options: dict[str, str], said: str) -> None:
+    data = {"y": np.random.default_rng(2).exponential(size=40), "g": np.repeat(["a", "b"], 20)}
+    fits = fit(data, "exponential", column="y", by="g", level=0.9, replicates=200, **options)
+    assert said in shown(fits_table(fits), 100)
+
+
 def test_missing_rows_and_failures_of_many_fits_are_said_at_any_width() -> None:
     data = {"y": [1.0, 2.0, None, 3.0, 3.0, 3.0], "g": ["a", "a", "a", "b", "b", "b"]}
     for width in (60, 1000):
