@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mlefit.cli import run
+from mlefit.families import registry
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -70,5 +71,26 @@ def table(tmp_path: Path) -> Callable[..., Path]:
         else:
             path.write_text("".join(f"{line}\n" for line in lines if isinstance(line, str)), encoding="utf-8")
         return path
+
+    return write
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """What a test registers is gone after it."""
+    before = dict(registry._registered)
+    yield
+    registry._registered.clear()
+    registry._registered.update(before)
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Callable[[str], str]:
+    """Write a plugin file and give its path."""
+
+    def write(text: str, name: str = "plugin.py") -> str:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
 
     return write

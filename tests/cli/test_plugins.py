@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,23 +81,7 @@ class Handmade(Family):
 """
 
 
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = dict(registry._registered)
-    yield
-    registry._registered.clear()
-    registry._registered.update(before)
-
-
-@pytest.fixture
-def plugin(tmp_path: Path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        path = tmp_path / "handmade.py"
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    return write
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 def both(
@@ -135,7 +119,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("ours", ["rayleigh", "weibull"])
 def test_a_handmade_family_fits_like_the_built_in_one(
-    mlefit: Callable, plugin: Callable[[str], Path], ours: str, case: str
+    mlefit: Callable, plugin: Callable[[str], str], ours: str, case: str
 ) -> None:
     path = plugin(RAYLEIGH if ours == "rayleigh" else WEIBULL)
     mine, built_in = both(mlefit, path, f"handmade-{ours}", ours, *CASES[case])
@@ -144,13 +128,13 @@ def test_a_handmade_family_fits_like_the_built_in_one(
 
 
 @pytest.mark.parametrize("fixed", ["shape=2", "scale=80"])
-def test_fix(mlefit: Callable, plugin: Callable[[str], Path], fixed: str) -> None:
+def test_fix(mlefit: Callable, plugin: Callable[[str], str], fixed: str) -> None:
     arguments = (DATA / "groundbeef.csv", "--fix", fixed, "--interval", "profile")
     same(*both(mlefit, plugin(WEIBULL), "handmade-weibull", "weibull", *arguments))
 
 
 @pytest.mark.parametrize("extra", [(), ("--over", "shape", "--profile"), ("--at", "shape=2,scale=80")])
-def test_likelihood(mlefit: Callable, plugin: Callable[[str], Path], extra: tuple[str, ...]) -> None:
+def test_likelihood(mlefit: Callable, plugin: Callable[[str], str], extra: tuple[str, ...]) -> None:
     arguments = (DATA / "groundbeef.csv", *extra)
     mine, ours = both(mlefit, plugin(WEIBULL), "handmade-weibull", "weibull", *arguments, command="likelihood")
     assert len(mine["points"]) == len(ours["points"])
@@ -160,12 +144,12 @@ def test_likelihood(mlefit: Callable, plugin: Callable[[str], Path], extra: tupl
 
 
 @pytest.mark.parametrize("text", [RAYLEIGH, WEIBULL, KINK.replace("0.75 * z, -0.25 * z", "z * z, z * z")])
-def test_a_handmade_family_keeps_the_contract(plugin: Callable[[str], Path], text: str) -> None:
-    check_family(registry.load_file(str(plugin(text)))[0], quick=True)
+def test_a_handmade_family_keeps_the_contract(plugin: Callable[[str], str], text: str) -> None:
+    check_family(registry.load_file(plugin(text))[0], quick=True)
 
 
-def test_a_wrong_hessian_is_found_by_the_contract(plugin: Callable[[str], Path]) -> None:
-    family = registry.load_file(str(plugin(CAUCHY.replace("VALUE", "0.0"))))[0]
+def test_a_wrong_hessian_is_found_by_the_contract(plugin: Callable[[str], str]) -> None:
+    family = registry.load_file(plugin(CAUCHY.replace("VALUE", "0.0")))[0]
     with pytest.raises(AssertionError, match="hessian"):
         check_family(family, quick=True)
 
@@ -173,7 +157,7 @@ def test_a_wrong_hessian_is_found_by_the_contract(plugin: Callable[[str], Path])
 @pytest.mark.parametrize("value", ["np.nan", "np.inf", "0.0"])
 @pytest.mark.parametrize("interval", ["wald", "profile"])
 def test_a_family_with_a_useless_hessian_is_fitted_by_lbfgs(
-    mlefit: Callable, plugin: Callable[[str], Path], value: str, interval: str
+    mlefit: Callable, plugin: Callable[[str], str], value: str, interval: str
 ) -> None:
     path = plugin(CAUCHY.replace("VALUE", value))
     arguments = (DATA / "newcomb.csv", "--interval", interval)
@@ -183,14 +167,14 @@ def test_a_family_with_a_useless_hessian_is_fitted_by_lbfgs(
     assert mine["certificate"]["hessian_positive"]
 
 
-def test_groups_with_a_useless_hessian(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+def test_groups_with_a_useless_hessian(mlefit: Callable, plugin: Callable[[str], str]) -> None:
     path = plugin(CAUCHY.replace("VALUE", "np.nan"))
     arguments = (PENGUINS, "-c", "bill_depth_mm", "--by", "species")
     for mine, ours in zip(*both(mlefit, path, "handmade-cauchy", "cauchy", *arguments), strict=True):
         same(mine, ours)
 
 
-def test_a_maximum_at_a_kink_is_found_but_not_certified(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+def test_a_maximum_at_a_kink_is_found_but_not_certified(mlefit: Callable, plugin: Callable[[str], str]) -> None:
     path = plugin(KINK)
     ran = mlefit("estimate", DATA / "newcomb.csv", "--plugin", path, "-d", "handmade-kink", "-f", "json")
     assert ran.status == 3
@@ -203,7 +187,7 @@ def test_a_maximum_at_a_kink_is_found_but_not_certified(mlefit: Callable, plugin
     assert record["parameters"]["scale"]["estimate"] == pytest.approx(check, rel=1e-3)
 
 
-def test_a_network_of_a_handmade_family(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+def test_a_network_of_a_handmade_family(mlefit: Callable, plugin: Callable[[str], str]) -> None:
     arguments = (DATA / "cars.csv", "--target", "dist", "--hidden", "none")
     losses = []
     for extra in (("--plugin", plugin(WEIBULL), "--loss", "handmade-weibull"), ("--loss", "weibull")):
@@ -220,7 +204,7 @@ def test_a_network_of_a_handmade_family(mlefit: Callable, plugin: Callable[[str]
     ids=["syntax", "none", "missing"],
 )
 def test_a_bad_file_is_one_sentence(
-    mlefit: Callable, plugin: Callable[[str], Path], tmp_path: Path, command: str, text: str | None, said: str
+    mlefit: Callable, plugin: Callable[[str], str], tmp_path: Path, command: str, text: str | None, said: str
 ) -> None:
     path = tmp_path / "missing.py" if text is None else plugin(text)
     data = () if command == "families" else (DATA / "groundbeef.csv",)
@@ -231,7 +215,7 @@ def test_a_bad_file_is_one_sentence(
     assert ran.err.count("\n") == 1
 
 
-def test_an_nll_that_raises_is_no_traceback(mlefit: Callable, plugin: Callable[[str], Path]) -> None:
+def test_an_nll_that_raises_is_no_traceback(mlefit: Callable, plugin: Callable[[str], str]) -> None:
     path = plugin(RAYLEIGH.replace("return 2", "return nothing + 2"))
     ran = mlefit("estimate", DATA / "groundbeef.csv", "--plugin", path, "-d", "handmade-rayleigh")
     assert (ran.status, ran.out) == (1, "")
@@ -241,7 +225,7 @@ def test_an_nll_that_raises_is_no_traceback(mlefit: Callable, plugin: Callable[[
 
 @pytest.mark.parametrize(("offset", "scale"), [(0.0, 1e-4), (1e4, 1.0), (-3e6, 20.0), (5.0, 1e6)])
 def test_differences_take_steps_that_suit_the_data(
-    mlefit: Callable, plugin: Callable[[str], Path], table: Callable, offset: float, scale: float
+    mlefit: Callable, plugin: Callable[[str], str], table: Callable, offset: float, scale: float
 ) -> None:
     text = CAUCHY[: CAUCHY.index("    def hessian")].replace("handmade-cauchy", "handmade-steps")
     y = offset + scale * np.random.default_rng(5).standard_cauchy(80)

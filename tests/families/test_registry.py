@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,25 +34,7 @@ class Decay(Family):
 """
 
 
-@pytest.fixture(autouse=True)
-def registered() -> Iterator[None]:
-    """What a test registers is gone after it."""
-    before = dict(registry._registered)
-    yield
-    registry._registered.clear()
-    registry._registered.update(before)
-
-
-@pytest.fixture
-def plugin(tmp_path: Path) -> Callable[[str], str]:
-    """Write a plugin file and give its path."""
-
-    def write(text: str, name: str = "plugin.py") -> str:
-        path = tmp_path / name
-        path.write_text(text, encoding="utf-8")
-        return str(path)
-
-    return write
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 # -- by name -------------------------------------------------------------------------------------------------------
