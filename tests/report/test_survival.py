@@ -39,9 +39,7 @@ def test_a_weight_is_a_repeated_row() -> None:
         (("lung.csv", "-c", "time", "--truncate-above", "1100"), False),
     ],
 )
-def test_pictures(
-    arguments: tuple[str, ...], steps: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_pictures(arguments: tuple[str, ...], steps: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from mlefit.cli import run
 
     target = tmp_path / "survival.svg"
