@@ -20,7 +20,6 @@ from mlefit.inference import intervals
 from mlefit.inference.certificate import GRADIENT, Certificate, certify, interior
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Result
-from mlefit.inference.result import number as number
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
