@@ -172,15 +172,17 @@ def _seen(known: Mechanism, weight: Array) -> Seen:
     return Seen(y, before, after, known.time[~known.event], float(low), float(high), last, name)
 
 
-def _window(seen: Seen, discrete: bool) -> tuple[float, float]:
+def _window(seen: Seen, curves: Sequence[Curve]) -> tuple[float, float]:
     """Most of the data: a few far values must not leave the rest in one bar, and no bar is cut."""
     y = np.concatenate([seen.y, seen.censored])
     low, high = float(y.min()), float(y.max())
     near, far = np.quantile(y, [0.005, 0.995])
     if (high - low) > 4 * (far - near) > 0:
         low, high = max(low, near - 0.25 * (far - near)), min(high, far + 0.25 * (far - near))
-    pad = max(0.04 * (high - low) or 0.5, 0.6 if discrete else 0.0)
-    return low - pad if discrete else max(low - pad, seen.low), high + pad
+    pad = 0.04 * (high - low) or 0.5
+    if all(curve.family.discrete for curve in curves):
+        return low - max(pad, 0.6), high + max(pad, 0.6)
+    return max(low - pad, seen.low, min(curve.family.support.lower for curve in curves)), high + pad
 
 
 def _grid(curve: Curve, low: float, high: float) -> Array:
@@ -192,7 +194,7 @@ def _grid(curve: Curve, low: float, high: float) -> Array:
 
 def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> None:
     discrete = all(curve.family.discrete for curve in curves)
-    low, high = _window(seen, discrete)
+    low, high = _window(seen, curves)
     share = seen.after - seen.before
     shown = (seen.y >= low) & (seen.y <= high)
     if discrete:
@@ -228,7 +230,7 @@ def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> No
 
 def _distribution(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> None:
     """Distribution functions; for censored rows survival, as the field draws it."""
-    low, high = _window(seen, all(curve.family.discrete for curve in curves))
+    low, high = _window(seen, curves)
     survival = seen.name != "data"
 
     def up(values: Array) -> Array:

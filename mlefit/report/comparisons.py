@@ -62,7 +62,7 @@ def comparison_table(one: Comparison) -> RenderableType:
     if measures:
         names = {"KS": "Kolmogorov-Smirnov", "AD": "Anderson-Darling", "χ²": "Pearson's"}
         said = ", ".join(f"{GOODNESS[m]} {names[GOODNESS[m]]}" for m in measures)
-        said += " of the Kaplan-Meier estimate of residuals" * (one.censored is not None)
+        said += " on the Kaplan-Meier estimate" * (one.censored is not None)
         how = f"; p from {replicates} samples drawn from each fit and fitted again" if replicates else ""
         parts.append(Text(f"goodness of fit: {said}{how}", style="dim"))
     parts += [
