@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class MlefitError(Exception):
     """Any failure that has been explained in one sentence."""
@@ -19,3 +21,13 @@ class UsageError(MlefitError):
     """The command was asked something it cannot do."""
 
     exit_code = 2
+
+
+def nearest(
+    name: str, known: Iterable[str], otherwise: str, *, before: str = "", after: str = "", cutoff: float = 0.6
+) -> str:
+    """How a sentence about an unknown name ends: what may have been meant, or `otherwise` where nothing is like it."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), 1, cutoff)
+    return f"did you mean {before}{near[0]}{after}?" if near else otherwise

@@ -2,40 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 from mlefit.cli.options import option
 from mlefit.cli.texts import names, pairs
+from mlefit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlefit.api import Roles
     from mlefit.families.base import Family
-    from mlefit.inference.fit import Fit
+    from mlefit.families.density import Density
 
-
-Dist = Annotated[
-    str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")
-]
+OWN = "A density of one's own"
+Dist = Annotated[str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")]
 Fix = Annotated[list[str] | None, option("--fix", metavar="NAME=VALUE,...", help="Hold a parameter at a value.")]
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """A family as the options describe it."""
+class Written:
+    """A log density, written down."""
 
-    dist: Dist = "normal"
     density: Annotated[
         str | None,
-        option("--density", metavar="EXPRESSION",
-               help="A log density of your own in place of --dist, such as \"log(rate) - rate*y\"."),
+        option("--density", metavar="EXPRESSION", panel=OWN,
+               help="A log density in place of --dist, such as \"log(rate) - rate*y\"."),
     ] = None  # fmt: skip
     parameters: Annotated[
         list[str] | None,
-        option("--parameters", metavar="NAME>0,...",
+        option("--parameters", metavar="NAME>0,...", panel=OWN,
                help="Its parameters and their domains, such as \"rate>0\" or \"0<p<1\"."),
     ] = None  # fmt: skip
+    support: Annotated[
+        str | None,
+        option("--support", metavar="CONDITION", panel=OWN,
+               help="Its values: \"y>0\", \"0<=y<=1\", all, integers, \"integers y>=0\". By default the narrowest "
+                    "over which it integrates, or sums, to one."),
+    ] = None  # fmt: skip
+
+    def own(self) -> Density | None:
+        """The density; None where there is none.
+
+        Raises:
+            UsageError: it is no density, or something is said of one that is not there.
+        """
+        if self.density is None:
+            for name, value in (("--parameters", self.parameters), ("--support", self.support)):
+                if value:
+                    raise UsageError(f"{name} belongs to a --density, and there is none")
+            return None
+        from mlefit.families.density import Density
+
+        return Density(self.density, names(self.parameters), self.support)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A family's name."""
+
+    dist: Dist = "normal"
+
+
+@dataclass(frozen=True)
+class Distribution(Written, Named):
+    """A family as the options describe it."""
+
     fix: Fix = None
 
     def of(self, roles: Roles) -> tuple[Family, Roles]:
@@ -45,8 +76,9 @@ class Distribution:
             UsageError: no such family or parameter, no density, or one that names its column while --column does too.
         """
         family: Family
-        if self.density:
-            family, roles = self._written(self.density, roles)
+        own = self.own()
+        if own is not None:
+            family, roles = own, with_columns(own, roles)
         else:
             from mlefit.families import registry
 
@@ -54,33 +86,16 @@ class Distribution:
         held = pairs(self.fix, "--fix")
         return roles.censoring.wrap(family.pin(held) if held else family), roles
 
-    def _written(self, density: str, roles: Roles) -> tuple[Family, Roles]:
-        from mlefit.errors import UsageError
-        from mlefit.families.density import Density
 
-        family = Density(density, names(self.parameters))
-        if family.columns[0] != "y":
-            if roles.y:
-                raise UsageError(
-                    f"the density names its column {family.columns[0]!r}; leave --column out, or call it y"
-                )
-            roles = replace(roles, y=family.columns[:1])
-        return family, replace(roles, further=family.columns[1:])
+def with_columns(density: Density, roles: Roles) -> Roles:
+    """The roles with the columns that a density names.
 
-    def notes(self, fits: Sequence[Fit]) -> list[str]:
-        """A sentence for each fit of a density that does not integrate to one."""
-        if not self.density:
-            return []
-        from mlefit.families.density import mass
-        from mlefit.objective import RowObjective
-
-        said = []
-        for fit in fits:
-            y = fit.objective.sample.y if isinstance(fit.objective, RowObjective) else None
-            total = mass(fit.family, fit.eta, y) if y is not None and y.ndim == 1 else None
-            if total is not None and abs(total - 1) > 1e-4:
-                said.append(
-                    f"the density of {fit.column} integrates to {total:.6g}, not 1: its log-likelihood cannot be "
-                    "compared with that of other families"
-                )
-        return said
+    Raises:
+        UsageError: it names the one that is fitted, while --column or --lower does too.
+    """
+    first = density.columns[0]
+    if first != "y":
+        if roles.y:
+            raise UsageError(f"the density names its column {first!r}; leave --column out, or call it y")
+        roles = replace(roles, y=(first,))
+    return replace(roles, further=density.columns[1:])

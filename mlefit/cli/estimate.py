@@ -81,4 +81,4 @@ def command(
 
     status = 0 if all(fit.converged for fit in fits) else 3
     many = bool(roles.by) or len(roles.y) > 1
-    return Document.of(fits, table, many=many, messages=distribution.notes(fits), status=status)
+    return Document.of(fits, table, many=many, status=status)

@@ -218,6 +218,10 @@ class Family(ABC):
         """
         return [""] * eta.shape[1]
 
+    def doubts(self, eta: Array) -> Sequence[str]:
+        """What a user must know of the family at its estimates (k, G), "" where nothing; one sentence a group."""
+        return [""] * eta.shape[1]
+
     def pin(self, fixed: Mapping[str, float]) -> Family:
         """This family with some parameters held at given values.
 

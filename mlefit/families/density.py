@@ -1,29 +1,42 @@
-"""A family from a formula of its log density, such as `log(rate) - rate*y` with `rate>0`."""
+"""A family from a formula of its log density, such as `log(rate) - rate*y` with `rate>0`.
+
+All else follows from the density by quadrature: tails and intervals with exact derivatives (the formula's own, under
+the integral), quantiles, moments, and whether it is a density at all.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import pairwise, product
+from collections.abc import Iterator, Sequence
+from copy import copy
+from itertools import product
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families import bounds
-from mlefit.families.base import Derivatives, Family, Parameter, Rows
-from mlefit.families.expression import CONSTANTS, FUNCTIONS, Formula, Jet, parse
+from mlefit.families import domains, panels
+from mlefit.families.base import Derivatives, Family, Rows
+from mlefit.families.domains import parameter
+from mlefit.families.expression import CONSTANTS, Formula, Jet, parse, unknown
 from mlefit.families.links import Array
+from mlefit.families.support import Support, counts, nonnegative, positive, real, unit
+from mlefit.families.tail_derivatives import complement
 
-NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-NAME: Final = r"[^\W\d]\w*"
-PATTERN: Final = re.compile(
-    rf"(?:(?P<low>{NUMBER})\s*<=?\s*)?(?P<name>{NAME})\s*(?:(?P<sign>[<>])=?\s*(?P<bound>{NUMBER}))?"
-)
 STARTS: Final = 3
 TRIED: Final = 250
+BATCH: Final = 256  # models whose panels are made together
+REMEMBERED: Final = 8  # sets of panels kept, each of so many models at most
+LOOSE: Final = 1e-6  # how far from one the integral of a density may be
+ASKED: Final = 256  # models at most whose integrals are looked at after a fit
+# Scores of parameters, and values of further columns, at which the support is found that makes a density of a formula.
+PROBES: Final = (0.4, -0.7, 1.1)
+SEEN: Final = (0.8, -0.3, 1.7)
+SUPPORTS: Final = (unit, positive, real, Support(1.0, integer=True), counts, Support(0.0, 1.0, integer=True),
+                   Support(integer=True))  # fmt: skip
+Models = tuple[Array, Array]  # scores (k, M) and further columns (d, M)
 
 
 class Density(Family):
@@ -31,33 +44,69 @@ class Density(Family):
 
     Args:
         expression: log density of one row; names that are no parameters are columns, `y` the one that is fitted.
-        parameters: such as "rate>0", "0<p<1", "mu"; see `parameter`.
+        parameters: such as "rate>0", "0<p<1", "mu"; see `domains.parameter`.
+        support: such as "y>0" or "integers y>=0"; see `domains.support`. By default the narrowest of the usual ones
+            over which the density integrates, or sums, to one whatever its parameters are.
+        name: what tables call it.
 
     Raises:
-        UsageError: the formula or a parameter cannot be read, or a parameter does not occur in the formula.
+        UsageError: the formula, a parameter or the support cannot be read, or a parameter is not in the formula.
     """
 
-    name = "density"
-
-    def __init__(self, expression: str, parameters: Sequence[str]) -> None:
+    def __init__(
+        self, expression: str, parameters: Sequence[str], support: str | None = None, *, name: str = "density"
+    ) -> None:
+        if not expression.strip():
+            raise UsageError('the density is empty; write its logarithm, such as "log(rate) - rate*y"')
+        self.name = name
         self.formula: Formula = parse(expression, "the density")
         self.parameters = tuple(parameter(text) for text in parameters)
-        self.texts = tuple(parameters)
+        self.texts = tuple(text.strip() for text in parameters)
         if not self.parameters:
             raise UsageError('a density needs --parameters, such as --parameters "rate>0"')
         if len(set(self.names)) < len(self.names):
             raise UsageError(f"--parameters names one twice: {', '.join(self.names)}")
-        for name in self.names:
-            if name not in self.formula.names:
-                raise UsageError(f"the parameter {name!r} does not occur in the density {expression.strip()!r}")
+        for each in self.names:
+            if each not in self.formula.names:
+                raise UsageError(f"the parameter {each!r} does not occur in the density {expression.strip()!r}")
         columns = [n for n in self.formula.names if n not in self.names and n not in CONSTANTS]
         if not columns:
             raise UsageError(f"the density {expression.strip()!r} holds no column: call the one that is fitted y")
         # The column fitted comes first.
         self.columns = tuple(sorted(columns, key=lambda c: c != "y"))
+        self._every = self.columns
+        self._known: tuple[Array, ...] = ()
+        self._kept: list[tuple[bytes, panels.Panels]] = []
+        self.support = domains.support(support, self.columns[0]) if support else self._found()
+        self.discrete = self.support.integer
+        # A kink that moves with a score adds to the curvature of an integral over it, but not to that of a tail beside.
+        self.kinked = re.search(r"\babs\s*\(", expression) is not None
         self.summary = f"log density {expression.strip()}"
 
-    def _jet(self, y: Array, eta: Array, derivatives: bool) -> Jet:
+    @property
+    def text(self) -> str:
+        """The name by which `registry.get` makes this density again."""
+        return f"density:{self.formula.text.strip()}; {' & '.join(self.texts)}; {domains.written(self.support)}"
+
+    def check(self, known: Sequence[str]) -> None:
+        """Refuse a formula that names a column which the data lack.
+
+        Raises:
+            UsageError: it does; the nearest name is suggested.
+        """
+        for name in self.columns:
+            if name not in known and name != "y":
+                raise unknown(self.formula, name, [*self.names, *known], "the density")
+
+    def given(self, *others: Array) -> Family:
+        """The density of the first column, the further ones being known, each (n,) or (1,)."""
+        found = copy(self)
+        found.columns, found._known, found._kept = self.columns[:1], tuple(np.atleast_1d(o) for o in others), []
+        return found
+
+    # -- the likelihood -------------------------------------------------------------------------------------
+
+    def _jet(self, columns: Sequence[Array], eta: Array, derivatives: bool) -> Jet:
         values = {}
         for j, p in enumerate(self.parameters):
             theta = p.link.inverse(eta[j])
@@ -66,16 +115,17 @@ class Density(Family):
                 values[p.name] = Jet(theta, first, second)
             else:
                 values[p.name] = Jet(theta)
-        rows = y[None] if y.ndim == 1 else y
-        for name, column in zip(self.columns, rows, strict=True):
+        for name, column in zip(self._every, columns, strict=True):
             values[name] = Jet(column)
         with np.errstate(all="ignore"):
             return self.formula.evaluate(values)
 
+    def _columns(self, y: Array) -> list[Array]:
+        return [*(y[None] if y.ndim == 1 else y), *self._known]
+
     def nll(self, y: Array, eta: Array) -> Array:
-        value = -self._jet(y, eta, False).value
-        value = np.broadcast_to(value, np.broadcast_shapes(eta.shape[1:], y.shape[-1:]))
-        return np.where(np.isnan(value), np.inf, value)
+        columns = self._columns(y)
+        return self._valued(columns, -self._jet(columns, eta, False).value, eta)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -84,20 +134,31 @@ class Density(Family):
         return self.derivatives(y, eta)[2]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        jet = self._jet(y, eta, True)
-        shape = np.broadcast_shapes(eta.shape[1:], y.shape[-1:])
+        columns = self._columns(y)
+        jet = self._jet(columns, eta, True)
+        value = self._valued(columns, -jet.value, eta)
         k = self.size
-        gradient, hessian = np.zeros((k, *shape)), np.zeros((k, k, *shape))
+        gradient, hessian = np.zeros((k, *value.shape)), np.zeros((k, k, *value.shape))
         for i, values in jet.first.items():
             gradient[i] = -values
         for (i, j), values in jet.second.items():
             hessian[i, j] = hessian[j, i] = -values
-        value = np.broadcast_to(-jet.value, shape)
-        return np.where(np.isnan(value), np.inf, value), gradient, hessian
+        return value, gradient, hessian
+
+    def _valued(self, columns: Sequence[Array], nll: Array, eta: Array) -> Array:
+        """The NLL at full shape, infinite where there is no density."""
+        value = np.broadcast_to(nll, np.broadcast_shapes(eta.shape[1:], *(c.shape for c in columns)))
+        bad = np.isnan(value)
+        if self.support != real:
+            bad = bad | ~self.support.contains(columns[0])
+        return np.where(bad, np.inf, value)
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
-        """Any finite number: where the density ends only its parameters know."""
-        return np.isfinite(y if y.ndim == 1 else y.sum(axis=0))
+        """Values in the support, with further columns that are finite."""
+        known = np.isfinite(y if y.ndim == 1 else y.sum(axis=0))
+        return np.asarray(known & self.support.contains(y if y.ndim == 1 else y[0]))
+
+    # -- fitting --------------------------------------------------------------------------------------------
 
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]
@@ -134,61 +195,283 @@ class Density(Family):
         scores = np.stack([eta for _, eta in found])
         return [scores[order[i], :, np.arange(groups)].T for i in range(min(STARTS, len(found)))]
 
+    def doubts(self, eta: Array) -> list[str]:
+        """Of each group, that the formula is no density: nothing else it says could then be compared or believed."""
+        if len(self.columns) > 1:
+            return [""] * eta.shape[1]
+        total = np.ones(eta.shape[1])
+        total[:ASKED] = self.mass(eta[:, :ASKED])
+        said = [""] * total.size
+        for g in np.flatnonzero((np.abs(total - 1) > LOOSE) & (eta == eta).all(axis=0)).tolist():
+            near = self.mass(eta[:, g : g + 1] + 0.1 * np.eye(self.size))
+            verb, amount = "sums" if self.discrete else "integrates", f"{total[g]:.6g}"
+            said[g] = (
+                f"the density {verb} to {'something infinite' if total[g] == inf else amount}, not to 1, over its "
+                f"support ({self.support}; --support sets it): "
+            ) + (
+                "a constant is missing, so its log-likelihood cannot be compared with that of other families"
+                if np.isfinite(total[g]) and (np.abs(near / total[g] - 1) < LOOSE).all()
+                else "neither its estimates nor its log-likelihood are those of a distribution"
+            )
+        return said
+
+    def mass(self, eta: Array) -> Array:
+        """The integral of the density, or its sum over the integers, at scores (k, ...), (...).
+
+        Infinite where it diverges; NaN for counts whose tail is too long to be summed.
+        """
+        models, shape = self._models(eta)
+        with np.errstate(all="ignore"):
+            parts = [np.exp(p.log_total()) for p, _ in self._batches(models)]
+        return np.concatenate(parts).reshape(shape)
+
+    def _found(self) -> Support:
+        """The narrowest support over which this is a density at a few parameters."""
+        probes = np.array([[PROBES[(i + j) % 3] for i in range(3)] for j in range(self.size)])
+        others = np.array([SEEN] * (len(self.columns) - 1)).reshape(-1, 3)
+        totals = []
+        for candidate in SUPPORTS:
+            self.support, self._kept = candidate, []
+            with np.errstate(all="ignore"):
+                found = np.exp(self._cut((probes, others)).log_total())
+            totals.append(found)
+            if (np.abs(found - 1) < LOOSE).any() and ((np.abs(found - 1) < LOOSE) | (found == 0)).all():
+                return self._closed(candidate, probes, others)
+        self._kept = []
+        # None makes it one: the numbers, or the positive ones, whichever has a finite integral.
+        return positive if not np.isfinite(totals[2]).all() and np.isfinite(totals[1]).all() else real
+
+    def _closed(self, found: Support, probes: Array, others: Array) -> Support:
+        """A support with those of its ends at which the density is finite."""
+        self._kept = []
+        if found.integer or found == real:
+            return found
+        closed = [
+            bool(np.isfinite(self._jet([np.full(3, end), *others], probes, False).value).all())
+            for end in (found.lower, found.upper)
+        ]
+        if found == positive:
+            return nonnegative if closed[0] else positive
+        return Support(0.0, 1.0, not closed[0], not closed[1])
+
+    # -- the distribution -----------------------------------------------------------------------------------
+
+    def log_cdf(self, y: Array, eta: Array) -> Array:
+        return self._tail(y, eta, upper=False)
+
+    def log_sf(self, y: Array, eta: Array) -> Array:
+        return self._tail(y, eta, upper=True)
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self._tail_derivatives(y, eta, upper=False)
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self._tail_derivatives(y, eta, upper=True)
+
+    def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
+        """log P(left < Y <= right), as precise however narrow the interval is."""
+        return self._between(left, right, eta, False)[0]
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        if self.kinked:
+            return super().log_interval_derivatives(left, right, eta)
+        return self._between(left, right, eta, True)
+
+    def quantile(self, q: Array, eta: Array) -> Array:
+        """Of the density made to integrate to one."""
+        q = np.asarray(q, dtype=float)
+        rows, models, model, shape = self._rows(np.atleast_1d(q), eta)
+        result = np.empty(model.size)
+        reach = panels.REACH + float(-np.log(np.clip(np.minimum(rows, 1 - rows), 1e-300, 1.0)).max(initial=0.0))
+        for p, part in self._batches(models, everywhere=True, reach=reach):
+            here = _of(model, part)
+            result[here] = p.quantile(np.clip(rows[here], 1e-300, 1 - 1e-16), model[here] - part.start)
+            result[here] = np.where(p.open[model[here] - part.start], np.nan, result[here])
+        result = np.where(rows <= 0, self.support.lower, np.where(rows >= 1, self.support.upper, result))
+        result = np.where((rows < 0) | (rows > 1), np.nan, result).reshape(shape)
+        return result if q.ndim or eta.ndim > 1 else result[()]
+
+    def mean(self, eta: Array) -> Array:
+        return self._moment(eta, 1)
+
+    def variance(self, eta: Array) -> Array:
+        return self._moment(eta, 2)
+
+    def _moment(self, eta: Array, power: int) -> Array:
+        models, shape = self._models(eta)
+        found = []
+        one_sided = self.support.lower > -inf or self.support.upper < inf
+        lost = inf if self.support.lower > -inf or power == 2 else -inf if one_sided else np.nan
+        for p, _ in self._batches(models, powers=power):
+            with np.errstate(all="ignore"):
+                middle = panels.Chart.of(self.support).outward(p.centre)
+                value = middle + p.moment(middle, 1)
+                if power == 2:
+                    value = p.moment(value, 2)
+            found.append(np.where(p.open, np.where(np.isfinite(value) | one_sided, lost, np.nan), value))
+        return np.concatenate(found).reshape(shape)
+
+    def _tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
+        rows, models, model, shape = self._rows(y, eta)
+        result = np.empty(model.size)
+        for p, part in self._batches(models, rows, model):
+            here = _of(model, part)
+            own = model[here] - part.start
+            below, above = p.tails(rows[here], own)
+            result[here] = _joined(p, own, below, above, upper, 0)[0]
+        return result.reshape(shape)
+
+    def _tail_derivatives(self, y: Array, eta: Array, *, upper: bool) -> Derivatives:
+        rows, models, model, shape = self._rows(y, eta)
+        k = self.size
+        found = np.empty(model.size), np.empty((k, model.size)), np.empty((k, k, model.size))
+        for p, part in self._batches(models, rows, model):
+            here = _of(model, part)
+            own = model[here] - part.start
+            below, above = p.tails(rows[here], own, self._moments(models, part))
+            for whole, some in zip(found, _joined(p, own, below, above, upper, k), strict=True):
+                whole[..., here] = some
+        value, gradient, hessian = (whole.reshape(*whole.shape[:-1], *shape) for whole in found)
+        return value, gradient, hessian
+
+    def _between(self, left: Array, right: Array, eta: Array, derivatives: bool) -> Derivatives:
+        low, models, model, shape = self._rows(left, eta)
+        high = self._rows(right, eta)[0]
+        k = self.size if derivatives else 0
+        found = np.empty(model.size), np.empty((k, model.size)), np.empty((k, k, model.size))
+        for p, part in self._batches(models, np.stack([low, high]), model):
+            here = _of(model, part)
+            moments = self._moments(models, part) if derivatives else None
+            sums = p.between(low[here], high[here], model[here] - part.start, moments)
+            for whole, some in zip(found, _terms(sums, k), strict=True):
+                whole[..., here] = some
+        value, gradient, hessian = (whole.reshape(*whole.shape[:-1], *shape) for whole in found)
+        return value, gradient, hessian
+
+    # -- models ---------------------------------------------------------------------------------------------
+
+    def _models(self, eta: Array) -> tuple[Models, tuple[int, ...]]:
+        """Scores (k, ...) as models, and their shape."""
+        shape = np.broadcast_shapes(eta.shape[1:], *(c.shape for c in self._known))
+        flat = np.broadcast_to(eta.reshape(self.size, *eta.shape[1:]), (self.size, *shape)).reshape(self.size, -1)
+        others = [np.broadcast_to(c, shape).ravel() for c in self._known]
+        return (flat, np.stack(others) if others else np.zeros((0, flat.shape[1]))), shape
+
+    def _rows(self, y: Array, eta: Array) -> tuple[Array, Models, panels.Index, tuple[int, ...]]:
+        """Values (N,), the models, the model of each value in rising order, and the shape of a result.
+
+        Neighbouring rows of the same scores and further columns are of one model.
+        """
+        eta = np.asarray(eta, dtype=float)
+        eta = eta[:, None] if eta.ndim == 1 else eta
+        columns = self._columns(np.asarray(y, dtype=float))
+        shape = np.broadcast_shapes(eta.shape[1:], *(c.shape for c in columns))
+        rows = np.broadcast_to(columns[0], shape).ravel()
+        if eta.shape[-1] == 1 and len(columns) == 1:
+            flat = eta.reshape(self.size, -1)
+            model = np.broadcast_to(np.arange(flat.shape[1]).reshape(eta.shape[1:]), shape).ravel()
+            return rows, (flat, np.zeros((0, flat.shape[1]))), model, shape
+        parts = [*np.broadcast_to(eta, (self.size, *shape)).reshape(self.size, -1)]
+        parts += [np.broadcast_to(c, shape).ravel() for c in columns[1:]]
+        new = np.ones(rows.size, dtype=bool)
+        for part in parts:
+            new[1:] &= part[1:] == part[:-1]
+        new = ~new
+        new[:1] = True
+        chosen = np.stack([part[new] for part in parts])
+        return rows, (chosen[: self.size], chosen[self.size :]), np.cumsum(new) - 1, shape
+
+    def _batches(
+        self, models: Models, y: Array | None = None, model: panels.Index | None = None, **options: Any
+    ) -> Iterator[tuple[panels.Panels, slice]]:
+        """Panels of a few models at a time, that reach to all y (..., N) of each."""
+        eta, others = models
+        low = high = None
+        if y is not None and model is not None and model.size:
+            begin = np.searchsorted(model, np.arange(eta.shape[1]))
+            rows = y if y.ndim > 1 else y[None]
+            low = np.minimum.reduceat(rows.min(axis=0), begin)
+            high = np.maximum.reduceat(rows.max(axis=0), begin)
+        for start in range(0, eta.shape[1], BATCH):
+            part = slice(start, start + BATCH)
+            ends = () if low is None or high is None else (low[part], high[part])
+            yield self._cut((eta[:, part], others[:, part]), *ends, **options), part
+
+    def _cut(
+        self, models: Models, low: Array | None = None, high: Array | None = None, everywhere: bool = False,
+        **options: Any,
+    ) -> panels.Panels:  # fmt: skip
+        eta, others = models
+        count = eta.shape[1]
+        none = np.full(count, inf)
+        low, high = (none, -none) if low is None or high is None else (low, high)
+        if everywhere:
+            low, high = -none, none
+
+        def log_density(y: Array, some: panels.Index) -> Array:
+            value = self._jet([y, *(c[some, None] for c in others)], eta[:, some, None], False).value
+            return np.broadcast_to(value, y.shape)
+
+        if count > REMEMBERED or options or everywhere:
+            return panels.cut(log_density, self.support, low, high, **options)
+        key = eta.tobytes() + others.tobytes()
+        for place, (other, kept) in enumerate(self._kept):
+            if other == key:
+                if kept.covers(low, high):
+                    return kept
+                low, high = np.minimum(low, kept.low), np.maximum(high, kept.high)
+                del self._kept[place]
+                break
+        found = panels.cut(log_density, self.support, low, high, **options)
+        self._kept = [*self._kept[-REMEMBERED + 1 :], (key, found)]
+        return found
+
+    def _moments(self, models: Models, part: slice) -> panels.Moments:
+        """Derivatives of the density in the scores over the density: g and H + g g', below the diagonal."""
+        eta, others = models[0][:, part], models[1][:, part]
+
+        def moments(y: Array, some: panels.Index) -> list[Array]:
+            jet = self._jet([y, *(c[some, None] for c in others)], eta[:, some, None], True)
+            zero = np.zeros((1, 1))
+            first = [jet.first.get(i, zero) for i in range(self.size)]
+            with np.errstate(all="ignore"):
+                return first + [
+                    jet.second.get((i, j), zero) + first[i] * first[j] for i in range(self.size) for j in range(i + 1)
+                ]
+
+        return moments
+
     def __repr__(self) -> str:
         return f"Density({self.formula.text!r}, {list(self.texts)!r})"
 
 
-def parameter(text: str) -> Parameter:
-    """A parameter from `name`, `name>0`, `name<b`, `a<name<b`; >= and <= mean the same as > and <.
-
-    Raises:
-        UsageError: it has no such form, or its name is a function's.
-    """
-    found = PATTERN.fullmatch(text.strip())
-    low, sign, bound = (found["low"], found["sign"], found["bound"]) if found else (None, None, None)
-    if found is None or (low is not None and sign == ">"):
-        raise UsageError(f"--parameters takes name, name>0 or 0<name<1; {text.strip()!r} is none of these")
-    name = found["name"]
-    if name in FUNCTIONS or name == "y":
-        raise UsageError(f"{name!r} cannot be a parameter: it is {'the column' if name == 'y' else 'a function'}")
-    end = float(bound or 0)
-    lower = float(low) if low is not None else end if sign == ">" else -inf
-    upper = end if sign == "<" else inf
-    if not lower < upper:
-        raise UsageError(f"the parameter {text.strip()!r} has no values: {lower:g} is not below {upper:g}")
-    return Parameter(name, bounds.link(lower, upper))
+def _of(model: panels.Index, part: slice) -> slice:
+    """The rows, in rising order, of a range of models."""
+    return slice(*np.searchsorted(model, [part.start, part.stop]).tolist())
 
 
-def mass(family: Family, eta: Array, y: Array) -> float | None:
-    """The integral of the density at scores (k,) over all numbers; that over the positive ones, or the sum over the
-    integers, where it is 1 and the data are such.
+def _terms(sums: Array, k: int) -> Derivatives:
+    """A log probability (N,), its gradient (k, N) and Hessian (k, k, N) from integrals (1 + Q, N)."""
+    gradient = sums[1 : 1 + k]
+    hessian = np.empty((k, k, sums.shape[1]))
+    at = 1 + k
+    for i in range(k):
+        for j in range(i + 1):
+            hessian[i, j] = hessian[j, i] = sums[at] - gradient[i] * gradient[j]
+            at += 1
+    return sums[0], gradient, hessian
 
-    None where it cannot be had: the density has several columns, or neither settles. `y` (n,) tells where to look.
-    """
-    if len(family.columns) > 1:
-        return None
-    import warnings
 
-    from scipy.integrate import quad
-
-    def density(values: Array) -> Array:
-        with np.errstate(all="ignore"):
-            found = np.exp(-family.nll(np.atleast_1d(np.asarray(values, dtype=float)), eta[:, None]))
-        return np.where(np.isfinite(found), found, 0.0)
-
-    low, middle, high = (float(v) for v in np.quantile(y, [0.0, 0.5, 1.0]))
-    width = max(high - low, abs(middle), 1e-8)
-    edges = sorted({-inf, low - width, low, middle, high, high + width, 0.0, inf})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parts = [(a, *quad(lambda v: float(density(v)[0]), a, b, limit=200)) for a, b in pairwise(edges)]
-    # A density of positive values seldom says that it ends at zero.
-    found = [
-        sum(part for a, part, _ in parts if a >= first)
-        for first in ([-inf, 0.0] if low >= 0 else [-inf])
-        if sum(error for a, _, error in parts if a >= first) < 1e-4
-    ]
-    if np.all(y == np.floor(y)):
-        found.append(float(density(np.arange(0.0 if low >= 0 else np.floor(low) - 2000, np.ceil(high) + 2000)).sum()))
-    near = [total for total in found if abs(total - 1) < 1e-4]
-    return near[0] if near else found[0] if found else None
+def _joined(p: panels.Panels, model: panels.Index, below: Array, above: Array, upper: bool, k: int) -> Derivatives:
+    """One tail: as summed, or from the other one where that is smaller and the total is one."""
+    total = p.log_total()
+    with np.errstate(all="ignore"):
+        normal = (np.abs(np.expm1(total)) < panels.NORMAL)[model]
+    own, other = (above, below) if upper else (below, above)
+    turned = normal & (other[0] < own[0])
+    found = _terms(own, k)
+    if turned.any():
+        change = complement(*_terms(other, k))
+        found = tuple(np.where(turned, b, a) for a, b in zip(found, change, strict=True))  # type: ignore[assignment]
+    lost = ~np.isfinite(total)[model] & ~np.isneginf(total)[model]
+    return (np.where(lost, np.nan, found[0]), found[1], found[2]) if lost.any() else found

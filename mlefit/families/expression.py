@@ -12,13 +12,13 @@ import keyword
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from math import e, inf, pi
 from typing import Any, Final
 
 import numpy as np
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
+from mlefit.families import special
 from mlefit.families.links import Array
 
 LONGEST: Final = 10_000
@@ -42,22 +42,16 @@ def _tanh(u: Array) -> Three:
 
 
 def _erf(u: Array) -> Three:
-    from scipy.special import erf
-
     slope = 2 / np.sqrt(pi) * np.exp(-u * u)
-    return np.asarray(erf(u)), slope, -2 * u * slope
+    return np.asarray(special.erf(u)), slope, -2 * u * slope
 
 
 def _lgamma(u: Array) -> Three:
-    from scipy.special import digamma, gammaln, polygamma
-
-    return np.asarray(gammaln(u)), np.asarray(digamma(u)), np.asarray(polygamma(1, u))
+    return np.asarray(special.gammaln(u)), np.asarray(special.digamma(u)), np.asarray(special.polygamma(1, u))
 
 
 def _digamma(u: Array) -> Three:
-    from scipy.special import digamma, polygamma
-
-    return np.asarray(digamma(u)), np.asarray(polygamma(1, u)), np.asarray(polygamma(2, u))
+    return np.asarray(special.digamma(u)), np.asarray(special.polygamma(1, u)), np.asarray(special.polygamma(2, u))
 
 
 def _sqrt(u: Array) -> Three:
@@ -82,6 +76,14 @@ FUNCTIONS: Final[dict[str, Callable[[Array], Three]]] = {
     "atan": lambda u: (np.arctan(u), 1 / (1 + u * u), -2 * u / (1 + u * u) ** 2),
     "erf": _erf,
 }
+
+# The same without derivatives, for what depends on no score.
+VALUES: Final[dict[str, Callable[[Array], Array]]] = {
+    "exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt, "abs": np.abs,
+    "lgamma": lambda u: np.asarray(special.gammaln(u)), "digamma": lambda u: np.asarray(special.digamma(u)),
+    "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh, "atan": np.arctan,
+    "erf": lambda u: np.asarray(special.erf(u)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,7 @@ def parse(text: str, what: str = "the expression") -> Formula:
 
 def unknown(formula: Formula, name: str, known: list[str], what: str) -> UsageError:
     """The error for a name of the formula that nothing is known of."""
-    near = get_close_matches(name, [*known, *FUNCTIONS, *CONSTANTS], 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+    hint = nearest(name, [*known, *FUNCTIONS, *CONSTANTS], f"known are {', '.join(known)}")
     return UsageError(_at(what, formula.text, formula.places[name], f"names {name!r}, which is not known; {hint}"))
 
 
@@ -177,8 +178,7 @@ def _check(
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         name = node.func.id
         if name not in FUNCTIONS:
-            near = get_close_matches(name, FUNCTIONS, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FUNCTIONS)}"
+            hint = nearest(name, FUNCTIONS, f"there are {', '.join(FUNCTIONS)}", cutoff=0.5)
             raise refuse(f"uses the unknown function {name}; {hint}")
         if len(node.args) != 1 or node.keywords or isinstance(node.args[0], ast.Starred):
             raise refuse(f"gives {name} something other than one argument")
@@ -198,7 +198,7 @@ def _evaluate(node: ast.expr, values: Mapping[str, Jet]) -> Jet:
             return jet if isinstance(op, ast.UAdd) else _scaled(jet, -1.0)
         case ast.Call(func=ast.Name(id=name), args=[argument]):
             jet = _evaluate(argument, values)
-            return _chain(FUNCTIONS[name](jet.value), jet)
+            return _chain(FUNCTIONS[name](jet.value), jet) if jet.first else Jet(VALUES[name](jet.value))
         case ast.BinOp(left=left, op=op, right=right):
             return _binary(op, _evaluate(left, values), _evaluate(right, values))
     raise AssertionError("the parser lets nothing else through")
@@ -213,8 +213,12 @@ def _binary(op: ast.operator, a: Jet, b: Jet) -> Jet:
         case ast.Mult():
             return _product(a, b)
         case ast.Div():
+            if not b.first:
+                return _scaled(a, 1 / b.value) if a.first else Jet(a.value / b.value)
             inverse = 1 / b.value
             return _product(a, _chain((inverse, -(inverse**2), 2 * inverse**3), b))
+    if not a.first and not b.first:
+        return Jet(a.value**b.value)
     if not b.first:
         power = b.value
         fall = np.where(power == 0, 0.0, power * a.value ** np.where(power == 0, 1.0, power - 1))

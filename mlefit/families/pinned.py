@@ -97,6 +97,9 @@ class Pinned(Family):
     def starts(self, rows: Rows) -> list[Array]:
         return [eta[self.free] for eta in self.base.starts(rows)]
 
+    def doubts(self, eta: Array) -> Sequence[str]:
+        return self.base.doubts(self.full(eta))
+
     def pin(self, fixed: Mapping[str, float]) -> Family:
         return self.base.pin({**self.fixed, **fixed})
 

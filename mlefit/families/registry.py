@@ -7,12 +7,11 @@ functions. Plugins come through `register`, the same door.
 from __future__ import annotations
 
 import warnings
-from difflib import get_close_matches
 from importlib import import_module, util
 from pathlib import Path
 from typing import Final
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 from mlefit.families.base import Family, Parameter
 
 BUILT_IN: Final[dict[str, str]] = {
@@ -69,6 +68,7 @@ COMPOSERS: Final = {
     "hurdle": "hurdle:negative-binomial",
     "mixture": "mixture:normal*3",
     "scipy": "scipy:nakagami",
+    "density": "density:log(rate) - rate*y; rate>0",
 }
 GROUP: Final = "mlefit.families"
 _registered: dict[str, Family] = {}
@@ -124,22 +124,20 @@ def get(name: str) -> Family:
     aliases = {canonical(alias): family for family in every() for alias in family.aliases}
     if key in aliases:
         return aliases[key]
-    near = get_close_matches(key, [*BUILT_IN, *_registered, *aliases], 1, 0.6)
-    hint = f"did you mean {near[0]}?" if near else "`mlefit families` lists them"
+    hint = nearest(key, [*BUILT_IN, *_registered, *aliases], "`mlefit families` lists them")
     raise UsageError(f"there is no family called {name!r}; {hint}")
 
 
 def _composed(name: str) -> Family:
-    """A family made of others: zero-inflated:NAME, hurdle:NAME, mixture:NAME*K, mixture:A+B, scipy:NAME."""
+    """A family made of others, or of a text: zero-inflated:NAME, mixture:NAME*K, density:FORMULA; PARAMETERS ..."""
     prefix, _, rest = name.partition(":")
     prefix, rest = canonical(prefix), rest.strip()
     if prefix == "normal-mixture":
         return _composed("mixture:normal*2")
     if prefix not in COMPOSERS:
-        near = get_close_matches(prefix, COMPOSERS, 1, 0.5)
-        hint = f"did you mean {near[0]}:{rest}?" if near else f"the prefixes are {', '.join(COMPOSERS)}"
+        hint = nearest(prefix, COMPOSERS, f"the prefixes are {', '.join(COMPOSERS)}", after=f":{rest}", cutoff=0.5)
         raise UsageError(f"there is no kind of family called {prefix!r}; {hint}")
-    if not rest:
+    if not rest and prefix != "density":
         raise UsageError(f"{prefix}: needs the name of a family after the colon, such as {COMPOSERS[prefix]}")
     if prefix == "zero-inflated":
         from mlefit.families.zero_inflated import ZeroInflated
@@ -153,6 +151,13 @@ def _composed(name: str) -> Family:
         from mlefit.families.scipy_adapter import adapt
 
         return adapt(rest)
+    if prefix == "density":
+        from mlefit.families.density import Density
+
+        formula, *more = (part.strip() for part in rest.split(";"))
+        if not 1 <= len(more) <= 2:
+            raise UsageError(f"density: takes a formula, parameters and perhaps a support, such as {COMPOSERS[prefix]}")
+        return Density(formula, more[0].replace(",", "&").split("&"), *more[1:], name=name.strip())
     from mlefit.families.mixture import Mixture
 
     components: list[Family] = []
@@ -162,6 +167,13 @@ def _composed(name: str) -> Family:
             raise UsageError(f"a number of components follows the *, such as mixture:normal*3; {count!r} is none")
         components += [get(base.strip())] * (int(count) if star else 1)
     return Mixture(components)
+
+
+def text(family: Family) -> str:
+    """What `get` makes this family of again, whose parameters are all free."""
+    from mlefit.families.pinned import Pinned
+
+    return text(family.base) if isinstance(family, Pinned) else str(getattr(family, "text", family.name))
 
 
 def names() -> list[str]:

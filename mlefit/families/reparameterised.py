@@ -107,6 +107,9 @@ class Reparameterised(Family):
     def starts(self, rows: Rows) -> list[Array]:
         return [self.form.back(eta) for eta in self.base.starts(rows)]
 
+    def doubts(self, eta: Array) -> Sequence[str]:
+        return self.base.doubts(self.native(eta))
+
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return self.base.inside(y)
 

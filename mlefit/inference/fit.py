@@ -297,6 +297,7 @@ def report(
     closed = solution.iterations == 0
     drops = [dropped] * count if isinstance(dropped, int) else dropped
     notes = (family.irregular_note,) if family.irregular_note else ()
+    doubts = family.doubts(eta)
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
     return [
         Fit(
@@ -318,7 +319,7 @@ def report(
             int(solution.iterations[i]),
             verdict.certificates[i],
             bool(verdict.converged[i]),
-            verdict.warnings[i] + notes,
+            verdict.warnings[i] + notes + ((doubts[i],) if doubts[i] else ()),
             float(effective[i]),
             target,
             i,

@@ -30,6 +30,7 @@ __all__ = [
     "score_names", "within",
 ]  # fmt: skip
 
+DOUBTED: Final = 100  # rows at which it is asked whether the family is sound there
 REFINED: Final = 200_000  # cells of the design up to which the estimate is polished in extended precision
 
 
@@ -121,6 +122,14 @@ def within(group: Mapping[str, Any] | None) -> Iterator[None]:
 # -- the steps ------------------------------------------------------------------------------------------------------
 
 
+def _doubts(problem: Problem, theta: Array) -> tuple[str, ...]:
+    """What a user must know of the family at some of the rows, the first such sentence."""
+    with np.errstate(all="ignore"):
+        eta = problem.objective.predictor.scores(theta, problem.sample)[:, 0]
+        said = problem.family.doubts(eta[:, :: max(1, eta.shape[1] // DOUBTED)])
+    return tuple(doubt for doubt in said if doubt)[:1]
+
+
 def _reported(case: Case, problem: Problem, found: Solved, options: Options, formula: str, column: str) -> Regression:
     """The result of a solution: certificate, coefficients of the columns as given, errors, limits."""
     family, blocks, weight = case.family, case.blocks, case.weight
@@ -179,7 +188,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         iterations=int(solution.iterations[0]) + (0 if first is solution else int(first.iterations[0])),
         certificate=verdict.certificate,
         converged=not verdict.certificate.problem,
-        warnings=verdict.warnings,
+        warnings=verdict.warnings + _doubts(problem, solution.theta),
         effective_n=float(n) if options.weight_kind == "importance" else total,
         scorer=chosen.fitted(_by_block(problem, beta)),
         constant=found.constant,

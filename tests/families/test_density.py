@@ -8,8 +8,9 @@ import pytest
 from mlefit.errors import UsageError
 from mlefit.families import bounds, numeric, registry
 from mlefit.families.base import Family
-from mlefit.families.density import Density, mass, parameter
-from mlefit.families.expression import FUNCTIONS, Jet, parse
+from mlefit.families.density import Density
+from mlefit.families.domains import parameter
+from mlefit.families.expression import FUNCTIONS, VALUES, Jet, parse
 from mlefit.inference.fit import Options, fit_sample
 from mlefit.sample import Sample
 
@@ -37,7 +38,8 @@ def test_fits_as_the_family_does(name, text, parameters, called):
         assert found.theta[i] == pytest.approx(expected.theta[j], rel=1e-7)
         assert found.std_errors[density.names[i]] == pytest.approx(expected.std_errors[n], rel=1e-6)
         assert found.lower[i] == pytest.approx(expected.lower[j], rel=1e-6)
-    assert mass(density, found.eta, y) == pytest.approx(1.0, abs=1e-6)
+    assert density.mass(found.eta[:, None])[0] == pytest.approx(1.0, abs=1e-12)
+    assert found.warnings == ()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -48,6 +50,7 @@ def test_functions_know_their_derivatives(name):
     ahead, behind = FUNCTIONS[name](u + h), FUNCTIONS[name](u - h)
     np.testing.assert_allclose(slope, (ahead[0] - behind[0]) / (2 * h), rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(curve, (ahead[1] - behind[1]) / (2 * h), rtol=1e-7, atol=1e-9)
+    np.testing.assert_array_equal(VALUES[name](u), FUNCTIONS[name](u)[0])
 
 
 @pytest.mark.parametrize(
@@ -79,18 +82,27 @@ def test_several_columns_fixed_parameters_and_groups():
     held = fit_sample(density.pin({"b": 2.0}), Sample.of(np.stack([y, x]), codes=codes, groups=2))
     for group, part in enumerate(held):
         assert part.estimates["a"] == pytest.approx((y - 2 * x)[codes == group].mean(), rel=1e-8)
-    assert mass(density, fit.eta, y) is None
+    assert fit.warnings == ()
+    eta = np.broadcast_to(fit.eta[:, None], (3, 200))
+    np.testing.assert_allclose(density.given(x).mean(eta), fit.estimates["a"] + fit.estimates["b"] * x, rtol=1e-12)
 
 
 def test_a_missing_constant_shows():
     y = np.random.default_rng(3).normal(size=100)
     density = Density("-(y - mu)**2/2", ["mu"])
     fit = fit_sample(density, Sample(y))[0]
-    assert mass(density, fit.eta, y) == pytest.approx(np.sqrt(2 * np.pi), rel=1e-6)
+    assert density.mass(fit.eta[:, None])[0] == pytest.approx(np.sqrt(2 * np.pi), rel=1e-13)
+    assert "integrates to 2.50663" in fit.warnings[0]
+    assert "a constant is missing" in fit.warnings[0]
+    depends = fit_sample(Density("-(y/s)**2/2 - log(s)/2", ["s>0"]), Sample(y))[0]
+    assert "neither its estimates" in depends.warnings[0]
+    endless = fit_sample(Density("-log(1 + y**2/s**2)/4 - s", ["s>0"], "y>0"), Sample(np.abs(y)))[0]
+    assert "something infinite" in endless.warnings[0]
     counts = np.random.default_rng(3).poisson(3.0, 100).astype(float)
     poisson = Density("y*log(m) - m - lgamma(y + 1)", ["m>0"])
     fit = fit_sample(poisson, Sample(counts))[0]
-    assert mass(poisson, fit.eta, counts) == pytest.approx(1.0, abs=1e-10)
+    assert poisson.mass(fit.eta[:, None])[0] == pytest.approx(1.0, abs=1e-13)
+    assert fit.warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +150,7 @@ def test_parameters_with_bounds(text, lower, upper):
         ("-" * 900 + "a*y", ["a"], "nests too deeply"),
         ("a*y" + "+1" * 9000, ["a"], "characters long"),
         ("a*y\x00", ["a"], "cannot be read"),
-        ("", ["a"], "cannot be read"),
+        (" ", ["a"], "is empty"),
         ("True*a*y", ["a"], "'True'|numbers only|no column|does not occur"),
     ],
 )
