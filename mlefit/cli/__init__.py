@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from mlefit import __version__
 from mlefit.cli.console import message, settings
 from mlefit.cli.groups import spread
-from mlefit.errors import MlefitError
+from mlefit.errors import MlefitError, nearest
 from mlefit.report.document import Document, write
 
 COMMANDS: Final = {
@@ -54,10 +54,9 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in COMMANDS:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, COMMANDS, 1, 0.5)
-            hint = f"did you mean `mlefit {near[0]}`?" if near else f"choose one of {', '.join(COMMANDS)}"
+            hint = nearest(
+                name, COMMANDS, f"choose one of {', '.join(COMMANDS)}", before="`mlefit ", after="`", cutoff=0.5
+            )
             ctx.fail(f"there is no command called {name!r}; {hint}")
         return super().resolve_command(ctx, args)
 

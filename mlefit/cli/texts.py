@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 
 
 def split(text: str) -> list[str]:
@@ -87,8 +87,5 @@ def chosen(value: str, choices: Sequence[str], option: str) -> Any:
     """
     if value in choices:
         return value
-    from difflib import get_close_matches
-
-    near = get_close_matches(value, choices, 1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(choices)}"
+    hint = nearest(value, choices, f"choose one of {', '.join(choices)}")
     raise UsageError(f"{option} {value!r} is not known; {hint}")

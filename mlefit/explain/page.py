@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 from mlefit.explain.example import work
 from mlefit.families import registry
 from mlefit.families.base import Family
@@ -45,8 +44,8 @@ def explain(name: str) -> dict[str, Any]:
         family = registry.get(key)
     except UsageError:
         aliases = [registry.canonical(a) for family in registry.every() for a in family.aliases]
-        near = get_close_matches(key, [*losses(), *registry.names(), *aliases], 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(losses())} or one of `mlefit families`"
+        known = [*losses(), *registry.names(), *aliases]
+        hint = nearest(key, known, f"choose {', '.join(losses())} or one of `mlefit families`")
         raise UsageError(f"there is no family or loss called {name!r}; {hint}") from None
     return _family_page(family)
 

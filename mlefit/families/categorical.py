@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack
 from mlefit.families.bernoulli import Bernoulli
 from mlefit.families.links import BOUND, Array, logit
@@ -59,10 +59,7 @@ class Categorical(ExponentialFamily):
     def _check(self, every: Sequence[str]) -> None:
         for name, value in self.fixed.items():
             if name not in every:
-                from difflib import get_close_matches
-
-                near = get_close_matches(name, every, 1)
-                hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(every[:8])}"
+                hint = nearest(name, every, f"it has {', '.join(every[:8])}")
                 raise UsageError(f"{self.name} has no parameter {name!r}; {hint}")
             if not 0 <= value <= 1:
                 raise UsageError(f"{name}={value:g} is not a probability (0 to 1)")

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
@@ -74,9 +74,6 @@ def get(name: str) -> Loss:
     try:
         family = registry.get(key)
     except UsageError:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, [*LOSSES, *registry.names()], 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else f"choose {', '.join(LOSSES)} or a family's name"
+        hint = nearest(key, [*LOSSES, *registry.names()], f"choose {', '.join(LOSSES)} or a family's name")
         raise UsageError(f"there is no loss called {name!r}; {hint}") from None
     return Loss(family.name, key, f"negative log-likelihood of the {family.name} family")

@@ -10,14 +10,13 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, nearest
 from mlefit.families import bounds
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
 from mlefit.families.links import BOUND, Array, identity, log
@@ -494,6 +493,5 @@ def _find(name: str) -> Any:
     key = name.strip().replace("-", "_")
     if key in every:
         return every[key]
-    near = get_close_matches(key.lower(), every, 1, 0.6)
-    hint = f"did you mean scipy:{near[0]}?" if near else "its documentation of scipy.stats lists them"
+    hint = nearest(key.lower(), every, "its documentation of scipy.stats lists them", before="scipy:")
     raise UsageError(f"scipy has no distribution called {name!r}; {hint}")

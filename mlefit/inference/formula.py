@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, nearest
 from mlefit.inference.encoding import Codes, Columns
 
 if TYPE_CHECKING:
@@ -362,8 +362,8 @@ def _function(node: ast.AST, text: str) -> str:
         raise UsageError(
             f"write an offset as --offset COLUMN (any SQL expression will do), not in the formula {text!r}"
         )
-    near = difflib.get_close_matches(name, (*TRANSFORMS, *NUMPY), 1)
-    hint = f"did you mean {near[0]}()?" if near else f"there are {', '.join(sorted({*TRANSFORMS, *NUMPY}))}"
+    known = sorted({*TRANSFORMS, *NUMPY})
+    hint = nearest(name, known, f"there are {', '.join(known)}", after="()")
     raise UsageError(f"a formula may not call {name}(), as in {text!r}; {hint}")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, nearest
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
@@ -181,10 +181,7 @@ def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:
 
 def _index(fit: Fit, name: str) -> int:
     if name not in fit.family.names:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, fit.family.names, 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(fit.family.names)}"
+        hint = nearest(name, fit.family.names, f"it has {', '.join(fit.family.names)}")
         raise UsageError(f"{fit.family.name} has no free parameter {name!r}; {hint}")
     return fit.family.names.index(name)
 

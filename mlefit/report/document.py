@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, nearest
 from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
@@ -89,10 +89,7 @@ def text(document: Document, form: str) -> str:
             return _markdown(document.rows)
         case "latex":
             return _latex(document.rows)
-    from difflib import get_close_matches
-
-    near = get_close_matches(form, FORMATS, 1)
-    hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(FORMATS)}"
+    hint = nearest(form, FORMATS, f"choose one of {', '.join(FORMATS)}")
     raise UsageError(f"there is no format called {form!r}; {hint}")
 
 
