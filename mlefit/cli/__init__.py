@@ -99,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         result = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="mlefit")
         if isinstance(result, Document):
-            for line in result.messages:
+            for line in result.said(settings.format):
                 message(line)
             write(result, settings.format)
             return result.status

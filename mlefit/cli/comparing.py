@@ -86,4 +86,4 @@ def models_document(paths: Sequence[str], request: Request, weights: str | None)
 
         return models_table(found)
 
-    return Document(found.to_dict(), found.rows(), table)
+    return Document(found.to_dict(), found.rows(), table, remarks=found.remarks())

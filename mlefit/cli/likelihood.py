@@ -80,4 +80,5 @@ def command(
         return surface_table(drawn)
 
     trusted = fit.converged
-    return Document(drawn.to_dict(), drawn.rows(), table, () if trusted else fit.warnings, 0 if trusted else 3)
+    said = () if trusted else fit.warnings
+    return Document(drawn.to_dict(), drawn.rows(), table, said, 0 if trusted else 3, fit.remarks())

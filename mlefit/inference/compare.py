@@ -16,7 +16,7 @@ from mlefit.inference.bootstrap import refit
 from mlefit.inference.fit import Fit, Options, fit_sample
 from mlefit.inference.goodness import Goodness, goodness, unjudged
 from mlefit.inference.nesting import contains, nesting, p_value
-from mlefit.inference.result import number
+from mlefit.inference.result import dropped_remark, number
 from mlefit.sample import Sample
 
 Rank = Literal["aic", "aicc", "bic", "nll", "held-out"]
@@ -207,6 +207,10 @@ class Comparison:
                     row[f"{name}_p_value"] = value
             found.append({**row, "error": entry.error or None})
         return found
+
+    def remarks(self) -> list[str]:
+        """Sentences that belong beside the rows."""
+        return [*dropped_remark(self.dropped), *self.notes]
 
     def to_frame(self) -> Any:
         """The rows as a DataFrame."""

@@ -12,7 +12,7 @@ from mlefit.families.links import Array
 from mlefit.inference.compare import vuong_z
 from mlefit.inference.learning import Table, outcome
 from mlefit.inference.model import Model
-from mlefit.inference.result import number
+from mlefit.inference.result import dropped_remark, number
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class ModelComparison:
     def rows(self) -> list[dict[str, Any]]:
         """A flat row a model."""
         return [model.to_dict() for model in self.models]
+
+    def remarks(self) -> list[str]:
+        """Sentences that belong beside the rows."""
+        return dropped_remark(self.dropped)
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON contract."""

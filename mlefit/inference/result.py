@@ -29,6 +29,11 @@ def parameter(estimate: float, std_error: float, lower: float, upper: float, **b
     return {name: number(value) for name, value in values.items()}
 
 
+def dropped_remark(count: int) -> list[str]:
+    """What to say of rows left out for missing values; nothing where there are none."""
+    return [f"{count} row{'s' * (count != 1)} dropped for missing values"] if count else []
+
+
 class Result:
     """A fit of any kind, from what the frozen dataclass that inherits this knows. Shapes: K parameters.
 
@@ -118,6 +123,10 @@ class Result:
     def rows(self) -> list[dict[str, Any]]:
         """The tidy rows of csv and `to_frame`; None for what does not exist."""
         return [self._row(name, record) for name, record in self.parameters().items()]
+
+    def remarks(self) -> list[str]:
+        """Sentences that belong beside the rows: what was dropped, and whatever keeps the fit from being trusted."""
+        return [*dropped_remark(self.dropped), *(self.warnings or (() if self.converged else ("not converged",)))]
 
     def _row(self, name: str, record: Record) -> dict[str, Any]:
         labels = self.group or {}

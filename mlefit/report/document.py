@@ -34,6 +34,7 @@ class Document:
         table: builds what a person sees.
         messages: lines for standard error, silenced by -q.
         status: the exit status.
+        remarks: what record and table hold but rows do not, as more such lines for the formats made of rows.
     """
 
     record: Row | Sequence[Row]
@@ -41,16 +42,40 @@ class Document:
     table: Callable[[], RenderableType]
     messages: Sequence[str] = ()
     status: int = 0
+    remarks: Sequence[str] = ()
 
     @staticmethod
     def of(
         results: Sequence[Any], table: Callable[[], RenderableType], *, many: bool, messages: Sequence[str] = (),
         status: int = 0,
     ) -> Document:  # fmt: skip
-        """Results that have a `to_dict` and `rows`: an array where `many` were asked for, else the one object."""
+        """Results with `to_dict`, `rows` and `remarks`: an array where `many` were asked for, else the one object."""
         records = [result.to_dict() for result in results]
         rows = [row for result in results for row in result.rows()]
-        return Document(records if many or len(records) > 1 else records[0], rows, table, messages, status)
+        record = records if many or len(records) > 1 else records[0]
+        return Document(record, rows, table, messages, status, _remarks(results))
+
+    def said(self, form: str) -> list[str]:
+        """The lines for standard error beside one of `FORMATS`, each once."""
+        remarks = () if form in ("table", "json", "ndjson") else self.remarks
+        return list(dict.fromkeys([*self.messages, *remarks]))
+
+
+def _remarks(results: Sequence[Any]) -> list[str]:
+    """The remarks of all results, each once, saying of which results it is true where not of all."""
+    several = len({result.column for result in results}) > 1
+    true_of: dict[str, list[str]] = {}
+    for result in results:
+        labels = [f"{name} = {value}" for name, value in (result.group or {}).items()]
+        for remark in result.remarks():
+            true_of.setdefault(remark, []).append(", ".join([result.column, *labels] if several else labels))
+    return [remark if len(labels) == len(results) else f"{_listed(labels)}: {remark}"
+            for remark, labels in true_of.items()]  # fmt: skip
+
+
+def _listed(labels: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return "; ".join(labels[:most]) + more
 
 
 def write(document: Document, form: str = "table", stream: TextIO | None = None) -> None:

@@ -1,0 +1,51 @@
+"""What the formats made of rows (csv, tsv, markdown, latex) say beside their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+ROWS = ("csv", "tsv", "markdown", "latex")
+UNBOUNDED = ("y,x", "5,1", "5,2", "5,1", "NA,3")
+COMMANDS = [("estimate", "-c", "y"), ("regress", "y ~ x"), ("compare", "-c", "y", "-d", "normal,laplace")]
+
+
+def run(mlefit: Callable, path: object, command: tuple[str, ...], form: str, *more: str):
+    name, *options = command
+    return mlefit(name, path, *options, *more, "--format", form)
+
+
+@pytest.mark.parametrize("form", ROWS)
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_rows_that_cannot_be_trusted_come_with_the_reason(
+    mlefit: Callable, table: Callable, command: tuple[str, ...], form: str
+) -> None:
+    ran = run(mlefit, table(*UNBOUNDED), command, form)
+    assert ran.status == 3
+    assert "unbounded" in (ran.out if command[0] == "compare" else ran.err)
+    assert ran.err.count("1 row dropped for missing values") == 1
+    assert "mlefit: " not in ran.out
+
+
+@pytest.mark.parametrize("form", ROWS)
+def test_a_likelihood_says_how_many_rows_it_leaves_out(mlefit: Callable, table: Callable, form: str) -> None:
+    ran = mlefit("likelihood", table("y", "1", "2", "4", "NA", "NaN"), "--format", form)
+    assert (ran.status, ran.err) == (0, "mlefit: 2 rows dropped for missing values\n")
+
+
+@pytest.mark.parametrize("form", ["table", "json", "ndjson"])
+def test_what_a_table_or_record_holds_is_not_said_twice(mlefit: Callable, table: Callable, form: str) -> None:
+    assert mlefit("estimate", table(*UNBOUNDED), "-c", "y", "--format", form).err == ""
+
+
+def test_a_remark_names_the_fits_it_is_true_of(mlefit: Callable, table: Callable) -> None:
+    path = table("g,y", "a,1", "a,2", "b,5", "b,5", "b,", ",7")
+    lines = mlefit("estimate", path, "-c", "y", "--by", "g", "--format", "csv").err.splitlines()
+    assert [line for line in lines if line.startswith("mlefit: g = b: ")] == [
+        "mlefit: g = b: 1 row dropped for missing values",
+        "mlefit: g = b: the likelihood of normal is unbounded: all values are equal; "
+        "no maximum-likelihood estimate exists",
+    ]
+    assert sum("belongs to no group" in line for line in lines) == 1
+    assert mlefit("estimate", path, "-c", "y", "--by", "g", "--format", "csv", "-q").err == ""
