@@ -7,6 +7,8 @@ gives full precision; below it the plain formula loses at most two digits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from math import tau
 from typing import Final
 
@@ -21,6 +23,20 @@ LARGE: Final = 16.0
 STEPS: Final = 16  # of the recurrence that takes what is below LARGE above it
 
 
+def _once(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Elementwise, but equal values are computed once, as those of a shape that is the same for every row."""
+
+    @wraps(function)
+    def applied(a: Array) -> Array:
+        a = np.asarray(a, dtype=float)
+        if a.size > 1 and a.flat[0] == a.flat[-1] and (a == a.flat[0]).all():
+            return np.full(a.shape, function(np.asarray(a.flat[0])))
+        return function(a)
+
+    return applied
+
+
+@_once
 def log_gamma_excess(a: Array) -> Array:
     """lgamma(a) - a log(a) + a, elementwise for a > 0."""
     a, above, near = _above(a)
@@ -34,6 +50,7 @@ def log_gamma_excess(a: Array) -> Array:
     return np.asarray(value)
 
 
+@_once
 def digamma_excess(a: Array) -> Array:
     """digamma(a) - log(a): the derivative of `log_gamma_excess`."""
     a, above, near = _above(a)
@@ -45,6 +62,7 @@ def digamma_excess(a: Array) -> Array:
     return np.asarray(value)
 
 
+@_once
 def trigamma_excess(a: Array) -> Array:
     """trigamma(a) - 1/a: the derivative of `digamma_excess`."""
     a, above, near = _above(a)
