@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlefit.families.base import Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity
 from mlefit.families.support import Support
+from mlefit.families.uniform import log_part
 
 
 class DiscreteUniform(Family):
@@ -54,6 +55,15 @@ class DiscreteUniform(Family):
         above = _values(eta) - below
         with np.errstate(divide="ignore"):
             return np.where(above < below, np.log(above / _values(eta)), np.log1p(-below / _values(eta)))
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return log_part(np.floor(y), np.inf, eta[0] - 1, eta[1])
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return log_part(-np.inf, np.floor(y), eta[0] - 1, eta[1])
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        return log_part(np.floor(left), np.floor(right), eta[0] - 1, eta[1])
 
     def quantile(self, q: Array, eta: Array) -> Array:
         # A probability k/(number of values), rounded, must give the k-th value and not the one after.

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import UsageError
 from mlefit.families.base import Codes, Derivatives, Family, Rows
 from mlefit.families.censored import Censored
 from mlefit.families.imputed import Copies
 from mlefit.families.interval import by_rows, log_probability, log_probability_derivatives
+from mlefit.families.irregular import maximised
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
 
@@ -78,7 +78,7 @@ class Truncated(Wrapped):
         limited = (left > -np.inf) | (right < np.inf)
         seen = by_rows((limited,), eta, (probability,), 3)
         nll, gradient, hessian = self.base.derivatives(self.rows(y), eta)
-        return nll + seen[0], gradient + seen[1], hessian + seen[2]
+        return self.informed((nll + seen[0], gradient + seen[1], hessian + seen[2]))
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Rows of the family that lie within their limits."""
@@ -95,11 +95,13 @@ class Truncated(Wrapped):
     def central(self, y: Array) -> Array:
         return self.base.central(self.rows(y))
 
+    def numbers(self, y: Array) -> Array:
+        return y[[0, 1, -2, -1]] if isinstance(self.base, Censored) else y[[0, -2, -1]]
+
     def starts(self, rows: Rows) -> list[Array]:
-        """The family's own, as if there were no limits."""
+        """The family's own, as if there were no limits; the maximum itself where the likelihood ends or bends."""
         if self.irregular:
-            names = " and ".join(sorted(self.irregular))
-            raise UsageError(f"{self.name}'s {names} cannot be estimated from truncated values; hold it with --fix")
+            return [maximised(self, rows)]
         return self.base.starts(Copies(rows, self.rows(rows.y)))
 
     def start(self, rows: Rows) -> Array:

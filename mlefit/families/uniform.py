@@ -1,4 +1,4 @@
-"""Anywhere between two ends alike; nll = log(upper - lower). The estimates are the extremes of the data."""
+"""Anywhere between two ends alike; nll = log(upper - lower). The estimates are the extremes of exact data."""
 
 from __future__ import annotations
 
@@ -51,6 +51,15 @@ class Uniform(Family):
         with np.errstate(divide="ignore"):
             return np.log(_fraction(eta[1] - y, eta))
 
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return log_part(y, np.inf, eta[0], eta[1])
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return log_part(-np.inf, y, eta[0], eta[1])
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        return log_part(left, right, eta[0], eta[1])
+
     def quantile(self, q: Array, eta: Array) -> Array:
         return eta[0] * (1 - np.asarray(q)) + eta[1] * q
 
@@ -71,5 +80,22 @@ class Uniform(Family):
 
 
 def _fraction(length: Array, eta: Array) -> Array:
-    """A length as a part of the interval, between 0 and 1."""
-    return np.clip(length / (eta[1] - eta[0]), 0.0, 1.0)
+    """A length as a part of the interval, between 0 and 1; NaN where there is no interval."""
+    whole = eta[1] - eta[0]
+    return np.clip(length / np.where(whole > 0, whole, np.nan), 0.0, 1.0)
+
+
+def log_part(left: Array | float, right: Array | float, lower: Array, upper: Array) -> Derivatives:
+    """log of the part of (lower, upper] that lies in (left, right], and its derivatives in lower and upper.
+
+    At a bend, where lower is left or upper is right, they are those beyond it: the part does not change.
+    """
+    whole = upper - lower
+    length = np.minimum(right, upper) - np.maximum(left, lower)
+    with np.errstate(all="ignore"):
+        value = np.where(length > 0, np.log(length) - np.log(whole), -np.inf)
+        begin, end = np.where(lower > left, 1 / length, 0.0), np.where(upper < right, 1 / length, 0.0)
+        slope = 1 / whole
+        gradient = stack(slope - begin, end - slope)
+        curve = slope * slope
+        return value, gradient, symmetric(curve - begin * begin, begin * end - curve, curve - end * end)

@@ -22,7 +22,14 @@ class Wrapped(Family):
         self.support = family.support
         self.parameters = family.parameters
         self.irregular = family.irregular
-        self.irregular_note = family.irregular_note
+        # Irregular parameters that are no less informed about than regular ones, such as a median.
+        core = family
+        while hasattr(core, "base"):
+            core = core.base
+        self.informative: frozenset[str] = getattr(core, "informative", frozenset()) & family.irregular
+        self.irregular_note = _note(family.irregular, self.informative)
+        if family.irregular:
+            self.start_method = "search over the data"
         self.fixed: Mapping[str, float] = getattr(family, "fixed", {})
 
     @property
@@ -41,6 +48,25 @@ class Wrapped(Family):
 
     def jacobian(self, eta: Array) -> Array:
         return self.base.jacobian(eta)
+
+    def numbers(self, y: Array) -> Array:
+        """What stands in the rows, (m, n): where the likelihood of an irregular family can end or bend."""
+        return y[:1]
+
+    def informed(self, found: Derivatives) -> Derivatives:
+        """Derivatives whose Hessian has products of the gradient in place of curvatures of informative parameters.
+
+        Where the likelihood has kinks its curvature is no measure of information, but the products have the Fisher
+        information as their mean (Berndt, Hall, Hall and Hausman 1974; van der Vaart 1998, theorem 7.2).
+        """
+        if not self.informative:
+            return found
+        nll, gradient, hessian = found
+        hessian = np.array(np.broadcast_to(hessian, (*hessian.shape[:2], *np.shape(nll))))
+        for j, name in enumerate(self.names):
+            if name in self.informative:
+                hessian[j] = hessian[:, j] = gradient[j] * gradient
+        return nll, gradient, hessian
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -74,3 +100,14 @@ class Wrapped(Family):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base!r})"
+
+
+def _note(irregular: frozenset[str], informative: frozenset[str]) -> str:
+    """What the table says of parameters that are found by search."""
+    if not irregular:
+        return ""
+    names = " and ".join(sorted(irregular))
+    found = f"{names} {'was' if len(irregular) == 1 else 'were'} found by search over the values and between them"
+    if informative:
+        return f"{found}; standard errors are from the Fisher information (products of the gradient)"
+    return f"{found}; where the likelihood ends or bends there is no standard error"

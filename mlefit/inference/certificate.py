@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.families.base import Family
+from mlefit.families.irregular import astray
 from mlefit.families.links import BOUND, Array
 from mlefit.solvers.solution import Solution
 
@@ -113,12 +114,18 @@ def certify(
             [np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters], dtype=bool
         )
         edge[:, ~bounded] = 0
+    kept: frozenset[str] = getattr(family, "informative", frozenset())
+    informative = np.array([own_scores and p.name in kept for p in family.parameters][:size], dtype=bool)
+    uninformed = irregular & ~informative
     diagonal = np.einsum("ijj->ij", hessian)
     with np.errstate(all="ignore"):
         regular = np.isfinite(diagonal) & (diagonal > 0) & (edge == 0)
+        # An end or a kink of the likelihood, unlike a maximum between two of them, has a slope and no information.
+        sloping = np.abs(gradient) > GRADIENT * np.sqrt(np.maximum(diagonal, 0.0))
+        regular &= ~(uninformed & (sloping | family.discrete))
         inverse, lowest, condition = _invert(hessian, regular)
         if own_scores:
-            step = -np.einsum("ijk,ik->ij", inverse, np.where(regular, gradient, 0.0))
+            step = -np.einsum("ijk,ik->ij", inverse, np.where(regular & ~irregular, gradient, 0.0))
             small = solution.decrement[:, None] <= 1e-3
             running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
             running |= bounded & ~irregular & (edge == 0) & (diagonal <= 0) & (np.abs(theta) > 25)
@@ -132,6 +139,8 @@ def certify(
                 edge = np.where(beyond, np.sign(theta).astype(np.int8), edge)
                 regular &= edge == 0
                 inverse, lowest, condition = _invert(hessian, regular)
+    if informative.any():  # their part of the information is a mean, which in few rows need not be positive definite
+        lowest = _invert(hessian, regular & ~informative)[1]
     needed = regular | (edge != 0) | irregular
     positive = needed.all(axis=1) & (lowest > FLAT)
     finite = np.isfinite(solution.sums.value) & np.isfinite(theta).all(axis=1)
@@ -146,7 +155,7 @@ def certify(
     decrement = solution.decrement
     if edge.any():
         with np.errstate(all="ignore"):
-            inner = np.where(regular, gradient, 0.0)
+            inner = np.where(regular & ~irregular, gradient, 0.0)
             distance = np.sqrt(np.maximum(np.einsum("ij,ijk,ik->i", inner, inverse, inner), 0.0))
         decrement = np.where(edge.any(axis=1), distance, decrement)
     arrived = finite & (decrement <= GRADIENT)
@@ -157,7 +166,8 @@ def certify(
     warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
     spiked = np.array([bool(reason) for reason in spikes] or [False] * count, dtype=bool)
-    plain = sound & ~certain & ~spiked
+    lost_side = astray(family, theta.T, scale) if irregular.any() else np.zeros(theta.T.shape)
+    plain = sound & ~certain & ~spiked & ~lost_side.any(axis=0)
     for i in range(count):
         if plain[i]:
             converged[i] = True
@@ -176,7 +186,7 @@ def certify(
             certificates.append(Certificate(_number(decrement[i]), False, None, (), CERTAINTY))
             warnings.append((CERTAINTY,))
             continue
-        fallen = _fallen(family, theta[i]) if own_scores else ""
+        fallen = (_fallen(family, theta[i]) or _lost(family, lost_side[:, i])) if own_scores else ""
         if fallen:
             certificates.append(Certificate(_number(decrement[i]), False, None, (), fallen))
             warnings.append((fallen,))
@@ -195,6 +205,7 @@ def certify(
             )
         )
         warnings.append(said)
+    regular &= ~uninformed  # others may well vary with an end found between two values; it has no error of its own
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
     return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge)
 
@@ -267,6 +278,17 @@ def _fallen(family: Family, theta: Array) -> str:
                 f"the likelihood of {family.name} is unbounded as {parameter.name} falls to {cliff:g}, and these data "
                 "drive it there; no maximum-likelihood estimate exists"
             )
+    return ""
+
+
+def _lost(family: Family, side: Array) -> str:
+    """Why a search came to no end, "" where it did; `side` (k,) tells in which direction each score went."""
+    for parameter, way in zip(family.parameters, side, strict=True):
+        if way:
+            end = parameter.link.upper if way > 0 else parameter.link.lower
+            far = f"far {parameter.name} goes {'up' if way > 0 else 'down'}"
+            where = f"near {parameter.name} comes to {end:g}" if np.isfinite(end) else far
+            return f"{parameter.name} has no estimate: the likelihood of {family.name} does not fall, however {where}"
     return ""
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
+from mlefit.families.wrapped import Wrapped
 from mlefit.objective import RowObjective, StatisticObjective
 from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Objective
@@ -70,6 +71,14 @@ def profile_limits(
     for j, parameter in enumerate(family.parameters):
         if held[j] and not _curved(objective, eta, which, j):
             continue
+        if held.any() and isinstance(family, Wrapped):
+            if parameter.name in family.irregular - family.informative:
+                continue
+            low, high = _searched(family, objective, eta, value, j, level, which)
+            with np.errstate(all="ignore"):
+                lower[j], upper[j] = parameter.link.inverse(low), parameter.link.inverse(high)
+            lower[j, ~sound] = upper[j, ~sound] = np.nan
+            continue
         if parameter.name in family.joint:
             continue
         low, high = profile(
@@ -80,6 +89,17 @@ def profile_limits(
             lower[j, sound] = np.where(np.isinf(low), ends[0], parameter.link.inverse(low))
             upper[j, sound] = np.where(np.isinf(high), ends[1], parameter.link.inverse(high))
     return lower, upper
+
+
+def _searched(
+    family: Wrapped, objective: Objective, eta: Array, value: Array, j: int, level: float, which: Index
+) -> tuple[Array, Array]:
+    """Profile limits of score j, (G,) each, where what maximises the likelihood is found by search."""
+    from mlefit.families.irregular import limits
+
+    assert isinstance(objective, RowObjective), "families of rows that are known in part have no statistics"
+    rows = objective.sample if objective.sample.groups == which.size else objective.sample.take(which)
+    return limits(family, rows, eta.T, value, j, normal_quantile(level) ** 2 / 2)
 
 
 def _curved(objective: Objective, eta: Array, which: Index, j: int) -> bool:

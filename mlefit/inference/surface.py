@@ -10,17 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit.errors import DataError, UsageError, nearest
+from mlefit.families.irregular import constrained
 from mlefit.families.links import Array
+from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
 from mlefit.inference.result import number
-from mlefit.objective import StatisticObjective
+from mlefit.objective import RowObjective, StatisticObjective
 from mlefit.solvers.newton import newton
 
 # exp() of a log-likelihood beyond these under- or overflows: such an L is not shown, rather than shown as 0.
 LOWEST: Final = -700.0
 HIGHEST: Final = 700.0
 MOST: Final = 1_000_000  # points of one grid
+CELLS: Final = 1_000_000  # rows times points that are searched at once
 FAINT: Final = 1e-3  # a default axis reaches to about this relative likelihood
 
 
@@ -145,7 +148,9 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
         mask[j] = True
     which = np.full(len(points), fit.number, dtype=np.intp)
     mask |= np.array([name in family.irregular for name in family.names], dtype=bool)
-    if profile and not mask.all():
+    if profile and isinstance(family, Wrapped) and family.irregular and len(columns) < family.size:
+        value = _searched(fit, family, eta, set(columns))
+    elif profile and not mask.all():
         value = newton(fit.objective, eta, which=which, held=mask, step=family.step).sums.value
     else:
         value = fit.objective.value(eta, which)
@@ -161,6 +166,18 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
     # At a boundary the scores stop short of infinity, so that a zero comes out as 1e-130.
     value = np.where(np.abs(value) < 1e-60, 0.0, value)
     return np.where(np.isnan(value), -np.inf, 0.0 - value)
+
+
+def _searched(fit: Fit, family: Wrapped, eta: Array, columns: set[int]) -> Array:
+    """NLL (P,) at scores (P, k), those not in `columns` re-maximised by search, some points at a time."""
+    assert isinstance(fit.objective, RowObjective), "families of rows that are known in part have no statistics"
+    sample = fit.objective.sample
+    n = int(sample.counts[fit.number])
+    found = []
+    for part in np.array_split(eta, -(-len(eta) * n // CELLS)) if len(eta) * n > CELLS else [eta]:
+        rows = sample.take(np.full(len(part), fit.number, dtype=np.intp))
+        found.append(constrained(family, rows, part.T, columns)[1])
+    return np.concatenate(found)
 
 
 def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:

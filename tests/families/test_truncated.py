@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mlefit.errors import UsageError
 from mlefit.families import registry
 from mlefit.families.censored import Censored
 from mlefit.families.truncated import Truncated
@@ -158,8 +157,7 @@ def test_rows_outside_their_limits():
     assert Truncated(registry.get("normal")).inside(y).tolist() == [False, True, False, False]
 
 
-def test_an_endpoint_is_refused_until_it_is_fixed():
+def test_an_endpoint_may_be_fixed():
     y = np.array([[2.0, 3.0, 4.0], [1.5] * 3, [np.inf] * 3])
-    with pytest.raises(UsageError, match="hold it with --fix"):
-        fit_sample(Truncated(registry.get("pareto")), Sample(y))
+    assert fit_sample(Truncated(registry.get("pareto")), Sample(y))[0].estimates["scale"] == pytest.approx(2.0)
     assert fit_sample(Truncated(registry.get("pareto")).pin({"scale": 1.0}), Sample(y))[0].converged
