@@ -322,7 +322,7 @@ def constant_model(fit: Fit, trials: str = "", known: Mapping[str, str] | None =
     if not fit.converged:
         raise DataError(f"a fit of {fit.family.name} without a maximum is not saved")
     family = underlying(fit.family)
-    registry.get(family.name)
+    registry.get(registry.text(family))
     levels = tuple(name.removeprefix("p[").removesuffix("]") for name in family.names) if family.labels else ()
     target = Target(fit.column, levels, trials, known or {})
     return Model(family, family.name, target, ConstantScorer(fit.eta), fit.eta, fit.to_dict(), notes=fit.warnings)

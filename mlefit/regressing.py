@@ -15,6 +15,7 @@ from mlefit.censoring import Censoring
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
+from mlefit.families.density import Density
 from mlefit.families.links import Array, Log
 from mlefit.families.reparameterised import modelled, native, root
 from mlefit.inference.encoding import Codes, Column
@@ -131,6 +132,12 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
         links = {name: link for name, link in plan.links.items() if name != "location"}
         name = {"logit": "ordinal"}.get(plan.links["location"], f"ordinal-{plan.links['location']}")
         base, plan = registry.get(name), replace(plan, links=links)
+    if isinstance(base, Density) and len(base.columns) > 1:
+        named = " and ".join(repr(name) for name in base.columns)
+        raise UsageError(
+            f"the density names the columns {named}; in a regression it names the response only, and "
+            "the formula the others"
+        )
     if base.irregular - set(plan.fix):
         names = " and ".join(sorted(base.irregular))
         raise UsageError(
@@ -363,7 +370,12 @@ class _Cases:
             else:
                 blocks.append(Block(name, (name,), np.ones((rows.n, 1)), plain=True))
             keep.append(mine)
-        recipe = {"family": base.name, "levels": list(levels), "links": dict(plan.links), "fixed": dict(plan.fix)}
+        recipe = {
+            "family": registry.text(base),
+            "levels": list(levels),
+            "links": dict(plan.links),
+            "fixed": dict(plan.fix),
+        }
         scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
         clusters = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1]
         return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, rows.dropped, scorer)

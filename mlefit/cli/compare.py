@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.distribution import Written, alone
 from mlefit.cli.texts import names
 from mlefit.report.document import Document
+
+if TYPE_CHECKING:
+    from mlefit.families.base import Family
 
 HELP = """\
 Fits every family to the same rows and ranks them, with Akaike weights, goodness of fit whose p-values take into
 account that parameters were estimated, likelihood-ratio tests of nested families and Vuong's test of the others. A
 family that has no maximum keeps its line and says why. [bold]--dist all[/] takes every family whose support holds the
-data.
+data; [bold]--density[/] adds one of your own.
 
 Censored and truncated rows compare by the same likelihoods. Their goodness of fit is that of the Kaplan-Meier estimate
 where values are censored on one side only; new rows behind its p-values keep the censoring times and limits of the old.
@@ -29,6 +33,7 @@ EXAMPLES = """\
 mlefit compare sample_data/groundbeef.csv --dist gamma,weibull,lognormal\n
 mlefit compare sample_data/groundbeef.csv --dist continuous --rank bic --plot groundbeef.png\n
 mlefit compare sample_data/old_faithful.csv --column waiting --dist all --folds 5 --seed 1\n
+mlefit compare sample_data/groundbeef.csv --dist gamma,weibull --density "log(rate)-rate*y" --parameters "rate>0"\n
 mlefit compare sample_data/lung.csv --column time --event "status = 2" --dist weibull,gamma,lognormal\n
 mlefit regress sample_data/diabetes.csv "progression ~ bmi + bp" --save line.mle\n
 mlefit train sample_data/diabetes.csv --loss mse --target progression --save network.mle\n
@@ -51,6 +56,7 @@ def command(
         list[str] | None,
         o.option("--dist", "-d", metavar="FAMILY,...", help="Or all, continuous or discrete; by default all."),
     ] = None,
+    written: Written,
     columns: o.Columns,
     incomplete: o.Incomplete,
     rank: Annotated[
@@ -85,6 +91,7 @@ def command(
     request = reading.request(path)
     if models:
         c.only_families(dist, columns, incomplete, rank, folds, plot)
+        written.none("saved models")
         return c.models_document(models, request, columns.weights)
     from mlefit.comparing import with_rows
     from mlefit.inference.compare import Plan
@@ -93,7 +100,11 @@ def command(
     plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
     roles = incomplete.added(columns.roles)
     options = Options(interval="none", weight_kind=columns.weight_kind)
-    found = with_rows(names(dist) or ["all"], request, roles, plan, options)
+    families: list[str | Family] = [*(names(dist) or ["all"])]
+    own = written.own()
+    if own is not None:
+        families, roles = [*families, own], alone(own, roles, request)
+    found = with_rows(families, request, roles, plan, options)
     if plot:
         from mlefit.report.comparison_plots import comparison_plot
 

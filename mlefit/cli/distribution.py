@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 from mlefit.cli.options import option
 from mlefit.cli.texts import names, pairs
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mlefit.api import Roles
     from mlefit.families.base import Family
     from mlefit.families.density import Density
+    from mlefit.reading import Request
 
-OWN = "A density of one's own"
+OWN: Final = "A density of one's own"
 Dist = Annotated[str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")]
 Fix = Annotated[list[str] | None, option("--fix", metavar="NAME=VALUE,...", help="Hold a parameter at a value.")]
 
@@ -55,6 +56,15 @@ class Written:
 
         return Density(self.density, names(self.parameters), self.support)
 
+    def none(self, what: str) -> None:
+        """Refuse a density where it has no meaning.
+
+        Raises:
+            UsageError: there is one.
+        """
+        if self.density is not None:
+            raise UsageError(f"--density has no meaning for {what}, which bring their own")
+
 
 @dataclass(frozen=True)
 class Named:
@@ -69,7 +79,7 @@ class Distribution(Written, Named):
 
     fix: Fix = None
 
-    def of(self, roles: Roles) -> tuple[Family, Roles]:
+    def of(self, roles: Roles, request: Request) -> tuple[Family, Roles]:
         """The family of what is known of the rows, and the roles with the columns that a density names.
 
         Raises:
@@ -78,7 +88,7 @@ class Distribution(Written, Named):
         family: Family
         own = self.own()
         if own is not None:
-            family, roles = own, with_columns(own, roles)
+            family, roles = own, with_columns(own, roles, request)
         else:
             from mlefit.families import registry
 
@@ -87,13 +97,29 @@ class Distribution(Written, Named):
         return roles.censoring.wrap(family.pin(held) if held else family), roles
 
 
-def with_columns(density: Density, roles: Roles) -> Roles:
+def alone(density: Density, roles: Roles, request: Request) -> Roles:
+    """The same for a density among other families, which know one column only.
+
+    Raises:
+        UsageError: as `with_columns`; it names further columns.
+    """
+    if len(density.columns) > 1:
+        named = " and ".join(repr(name) for name in density.columns)
+        raise UsageError(f"the density names the columns {named}, and other families know but one")
+    return replace(with_columns(density, roles, request), further=roles.further)
+
+
+def with_columns(density: Density, roles: Roles, request: Request) -> Roles:
     """The roles with the columns that a density names.
 
     Raises:
-        UsageError: it names the one that is fitted, while --column or --lower does too.
+        UsageError: it names the one that is fitted, while --column or --lower does too, or one that the data lack.
     """
     first = density.columns[0]
+    if density.columns != ("y",) and request.path != "-":  # which can be read but once
+        from mlefit.reading import columns
+
+        density.check(tuple(columns(request)))
     if first != "y":
         if roles.y:
             raise UsageError(f"the density names its column {first!r}; leave --column out, or call it y")

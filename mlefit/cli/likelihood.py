@@ -57,7 +57,7 @@ def command(
     request = reading.request(data)
     options = Options(level, "profile" if plot else "none")
     roles = incomplete.added(o.Columns(column, weights=weights, trials=trials).roles)
-    family, roles = distribution.of(roles)
+    family, roles = distribution.of(roles, request)
     axes = dict(s.parse_axis(text) for text in grid or ())
     points = [pairs([text], "--at") for text in at or ()]
     moved = names([over]) if over else list(axes)

@@ -12,7 +12,8 @@ HELP = """\
 A formula gives a parameter of the family as a linear function of columns, through a link: the mean of normal, poisson,
 gamma, beta, negative-binomial and inverse-gaussian, the probability of bernoulli and binomial, the scale of weibull,
 the log odds of labels (categorical), and of ordered ones (ordinal). [bold]--formula[/] "sigma ~ x" does the same for a
-further parameter; the others are constants.
+further parameter; the others are constants. Of a density of one's own ([bold]--density[/]) it is the parameter called
+mu, mean, scale, rate or the like, else the first.
 
 Prints coefficients with standard errors, z, p and limits, the likelihood, and whether the point found is truly a
 maximum: columns that depend on each other are refused by name, and so is separation (exit status 3).
@@ -23,7 +24,8 @@ EXAMPLES = """\
 mlefit regress sample_data/cars.csv "dist ~ speed"\n
 mlefit regress sample_data/insect_sprays.csv "count ~ C(spray)" --dist poisson --exponentiate\n
 mlefit regress sample_data/motorcycle.csv "accel ~ bs(times, df=8)" --formula "sigma ~ times"\n
-mlefit regress sample_data/lung.csv "time ~ age + C(sex)" --dist weibull --event "status = 2"
+mlefit regress sample_data/lung.csv "time ~ age + C(sex)" --dist weibull --event "status = 2"\n
+mlefit regress sample_data/lung.csv "time ~ age" --event "status = 2" --parameters "rate>0" --density "log(rate)-rate*y"
 """
 
 
@@ -32,6 +34,7 @@ def command(
     data: o.Data = None,
     formula: r.Formula = None,
     dist: d.Dist = "normal",
+    written: d.Written,
     further: r.Further = None,
     link: r.Link = None,
     by: o.By = None,
@@ -57,8 +60,8 @@ def command(
 
     data, formula = r.arguments(data, formula)
     plan = Plan(
-        formula, dist, r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure, weights,
-        trials, incomplete.lower, incomplete.censoring, tuple(names(by)), cluster, tuple(names(levels)),
+        formula, written.own() or dist, r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure,
+        weights, trials, incomplete.lower, incomplete.censoring, tuple(names(by)), cluster, tuple(names(levels)),
     )  # fmt: skip
     options = Options(level, interval, weight_kind, "robust" if robust else "information", exponentiate)
     fits = run(plan, reading.request(data), options)

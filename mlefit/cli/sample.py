@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.distribution import Written
 from mlefit.cli.texts import pairs
 from mlefit.errors import UsageError
 
@@ -20,6 +21,7 @@ EXAMPLES = """\
 [bold]Examples[/]\n
 mlefit sample --dist gamma --params shape=2,rate=1 -n 1000 --seed 1\n
 mlefit sample --dist binomial --params p=0.3 --trials 10 -n 5\n
+mlefit sample --density "log(rate) - rate*y" --parameters "rate>0" --params rate=2 -n 5\n
 mlefit sample --dist weibull --params shape=2,scale=80 -n 1000 | mlefit estimate --dist weibull\n
 mlefit train sample_data/diabetes.csv --loss mse --target progression --save diabetes.mle\n
 mlefit sample diabetes.mle sample_data/diabetes.csv --seed 1
@@ -35,6 +37,7 @@ def command(
     dist: Annotated[
         str | None, o.option("--dist", "-d", metavar="FAMILY", help="In place of MODEL; `mlefit families` lists them.")
     ] = None,
+    written: Written,
     params: Annotated[
         list[str] | None, o.option("--params", "-p", metavar="NAME=VALUE,...", help="All its parameters.")
     ] = None,
@@ -49,13 +52,14 @@ def command(
     from mlefit.report.streams import write_chunks
     from mlefit.sampling import at, constant_scores, draws, draws_of
 
-    if (model is None) == (dist is None):
-        raise UsageError("name a family with --dist and --params, or a saved MODEL, one of the two")
+    family_wanted = dist or written.own()
+    if (model is None) == (family_wanted is None) or (dist and written.density):
+        raise UsageError("name a family with --dist or --density and --params, or a saved MODEL, one of them")
     chosen = secrets.randbits(32) if seed is None else seed
     if chosen < 0:
         raise UsageError(f"a seed is 0 or more; {chosen} is not")
-    if dist is not None:
-        family, eta = at(dist, pairs(params, "--params"))
+    if family_wanted is not None:
+        family, eta = at(family_wanted, pairs(params, "--params"))
         chunks = draws(family, eta, n, chosen, trials)
     else:
         from mlefit.inference.model import load

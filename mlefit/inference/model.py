@@ -224,7 +224,7 @@ class Model:
         """
         header = {
             "kind": self.scorer.kind,
-            "family": self.family.name,
+            "family": registry.text(self.family),
             "fixed": getattr(self.family, "fixed", {}),
             "loss": self.loss,
             "target": self.target.to_dict(),
