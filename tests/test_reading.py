@@ -313,7 +313,7 @@ def test_columns_are_described(write: Any) -> None:
         (b"%PDF-1.7\n...", "is a PDF"),
         (b"PK\x03\x04....", "zip archive"),
         (gzip.compress(b"y\n1\n" * 999, mtime=0)[:-20], "cannot be unpacked|cannot be read|damaged"),
-        (b"\x28\xb5\x2f\xfd rubbish", "cannot be unpacked|cannot be read"),
+        (b"\x28\xb5\x2f\xfd rubbish", "ends before its zstd data do"),
         (b"PAR1 rubbish", "cannot be read"),
         (b"y\nNA\n\n", "Every one of the 2 rows of .* has a missing value in 'y'"),
     ],
@@ -322,6 +322,23 @@ def test_a_broken_file_is_one_sentence(write: Any, content: bytes, sentence: str
     with pytest.raises(DataError, match=sentence) as caught:
         numbers(write(content))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["t.csv.zst", "t.json.zst"])
+def test_a_zstd_file_is_refused_wherever_it_is_cut(tmp_path: Path, name: str) -> None:
+    path = str(tmp_path / name)
+    kind = name.split(".")[1]
+    duckdb.sql(f"COPY (SELECT 1 AS y FROM range(99000)) TO '{path}' (format {kind}, compression zstd)")
+    frame = Path(path).read_bytes()
+    # A frame that may be skipped, as parallel writers leave them, ends the file.
+    data = frame + bytes.fromhex("522a4d18 03000000") + b"abc"
+    Path(path).write_bytes(data)
+    assert sum(numbers(path)) == 99_000
+    for cut in range(4, len(data)):
+        Path(path).write_bytes(data[:cut])
+        if cut != len(frame):
+            with pytest.raises(DataError, match="ends before its zstd data do"):
+                numbers(path)
 
 
 def test_malformed_json_names_its_line(write: Any) -> None:

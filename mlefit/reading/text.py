@@ -12,6 +12,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.reading import database as duckdb
 from mlefit.reading.files import File, capital, temporary
 from mlefit.reading.sql import connect, first_sentence, literal
+from mlefit.reading.zstd import whole
 
 PEEK: Final = 1 << 16
 _GZIP: Final = b"\x1f\x8b"
@@ -60,6 +61,8 @@ def readable(
         files = tuple(replace(file, compression=kind) for file, kind in zip(files, packed, strict=True))
         for file, head in zip(files, heads, strict=True):
             _refuse_foreign(file, head)
+            if file.compression == "zstd" and not whole(file.path):
+                raise DataError(f"{capital(file.name)} ends before its zstd data do; it was cut short, so get it anew.")
         if not any(kind == "none" and _mixes_line_ends(head) for kind, head in zip(packed, heads, strict=True)):
             return files, ()
         copies = [_rewritten(file, head, "utf-8", None) for file, head in zip(files, heads, strict=True)]
