@@ -24,6 +24,15 @@ def sample_data(name: str) -> Path:
     raise UsageError(f"there is no sample called {name!r}; {hint}there are {', '.join(names)}")
 
 
+def bundled(path: str) -> Path | None:
+    """The bundled data set that `sample_data/NAME.csv` means where there is no such file; None for any other path."""
+    folder, slash, name = path.removeprefix("./").rpartition("/")
+    if (folder, slash) != ("sample_data", "/") or Path(path).exists():
+        return None
+    inside = _folder() / name
+    return inside if inside.suffix == ".csv" and inside.is_file() else None
+
+
 def _folder() -> Path:
     package = Path(__file__).parent
     inside = package / "sample_data"

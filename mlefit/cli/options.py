@@ -112,15 +112,21 @@ class Rows:
     def request(self, data: str | None) -> Request:
         """What to read: standard input where no DATA is given and something is piped in.
 
+        The examples work anywhere: `sample_data/NAME.csv`, where there is no such file, is the one mlefit brings.
+
         Raises:
             UsageError: no DATA and nothing piped in.
         """
+        from mlefit import samples
         from mlefit.reading import Request
 
         if data is None:
             if not console.piped():
                 raise UsageError("no data: name a file, or pipe something in (see --help for an example)")
             data = "-"
+        elif (bundled := samples.bundled(data)) is not None:
+            console.message(f"there is no {data} here; reading the sample of that name that comes with mlefit")
+            data = str(bundled)
         return Request(
             data, where=self.where, no_header=self.no_header, encoding=self.encoding, delimiter=self.delimiter
         )

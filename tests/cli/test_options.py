@@ -97,3 +97,40 @@ def test_what_a_shell_completes(
     with pytest.raises(SystemExit):
         run([])
     assert capsys.readouterr().out.split() == offered
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("estimate", "{}", "--dist", "bernoulli"),
+        ("compare", "{}", "--dist", "bernoulli"),
+        ("likelihood", "./{}", "--dist", "bernoulli"),
+        ("regress", "{}", "y ~ 1"),
+        ("evaluate", "{model}", "{}"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_examples_run_in_any_folder(
+    mlefit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = "sample_data/coin.csv"
+    model = tmp_path / "coin.mle"
+    assert mlefit("estimate", DATA / "coin.csv", "--dist", "bernoulli", "--save", model).status == 0
+    arguments = [part.format(path, model=model) for part in command]
+    assert f"{path} here; reading the sample of that name" in (ran := mlefit(*arguments)).err
+    assert (ran.status, ran.out != "") == (0, True)
+    (tmp_path / "sample_data").mkdir()
+    (tmp_path / path).write_text("y\n1\n0\n1\n1\n0\n", encoding="utf-8")
+    ran = mlefit(*arguments)
+    assert "sample of that name" not in ran.err
+    assert ran.status == 0
+
+
+@pytest.mark.parametrize("path", ["sample_data/koin.csv", "sample_data/README.md", "other/coin.csv", "coin.csv"])
+def test_what_is_no_sample_is_no_file(
+    mlefit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = mlefit("estimate", path)
+    assert (ran.status, ran.err) == (1, f"mlefit: There is no file {path!r}.\n")
