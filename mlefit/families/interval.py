@@ -19,7 +19,7 @@ from mlefit.families.tail_derivatives import full, pick
 from mlefit.families.tails import log1mexp
 
 # Rows at a time: the dozen temporaries of a difference then stay in a core's cache.
-BLOCK: Final = 8192
+BLOCK: Final = 16_384
 
 Rows = NDArray[np.intp] | slice
 Function = Callable[[Rows, Array], tuple[Array, ...]]
@@ -55,7 +55,7 @@ def values(family: Family, left: Array, right: Array, others: Array) -> tuple[Fu
 
     def between(rows: Rows, eta: Array) -> tuple[Array]:
         low, high = _ends(left, right, others, rows)
-        return (_difference(family, low, high, eta),)
+        return (difference(family, low, high, eta),)
 
     return _one_tail(family.log_sf, left, others), _one_tail(family.log_cdf, right, others), between
 
@@ -102,8 +102,14 @@ def join(large: Derivatives, small: Derivatives) -> Derivatives:
         return large[0] - np.log1p(ratio), along + large[1], curve
 
 
-def _difference(family: Family, low: Array, high: Array, eta: Array) -> Array:
-    """log of the probability between two ends, from the tail that is the smaller there."""
+def difference(family: Family, low: Array, high: Array, eta: Array) -> Array:
+    """log of the probability between two ends: the family's own `log_interval`, or from the tail that is the smaller.
+
+    Only a family whose values do not lie on a line, such as a circle, has one of its own.
+    """
+    own = getattr(family, "log_interval", None)
+    if own is not None:
+        return np.asarray(own(low, high, eta))
     with np.errstate(all="ignore"):
         sf, cdf = family.log_sf(low, eta), family.log_cdf(high, eta)
         upper = sf + log1mexp(np.minimum(family.log_sf(high, eta) - sf, 0.0))
@@ -149,7 +155,7 @@ def by_rows(
     if n in counts and n <= block:
         only = counts.index(n)
         found = functions[only](slice(None), eta)
-        return found if signs[only] > 0 else tuple(-part for part in found)
+        return found if signs[only] > 0 else _negative(found)
     shape = np.broadcast_shapes(eta.shape[1:], (n,))
     result = tuple(np.empty(eta.shape[:1] * order + shape) for order in range(parts))
     if sum(counts) < n:
@@ -166,6 +172,12 @@ def by_rows(
                 else:
                     whole[..., rows] = -part
     return result
+
+
+def _negative(found: tuple[Array, ...]) -> tuple[Array, ...]:
+    """In place, unless the arrays share memory."""
+    own = all(part.flags.owndata and part.flags.writeable for part in found)
+    return tuple(np.negative(part, out=part if own else None) for part in found)
 
 
 def _blocks(mask: NDArray[np.bool_], count: int, size: int) -> Iterator[Rows]:

@@ -102,10 +102,13 @@ class Weibull(Family):
         """
         with np.errstate(all="ignore"):
             shape = np.exp(eta[0])
-            low, high = shape * (np.log(left) - eta[1]), shape * (np.log(right) - eta[1])
+            low, high = np.log(left) - eta[1], np.log(right) - eta[1]
+            low *= shape
+            high *= shape
             first, last = np.exp(low), np.exp(high)
             width = last - first
-            ratio = 1 / np.expm1(width)
+            ratio = np.expm1(width)
+            np.reciprocal(ratio, out=ratio)
             # Beyond where exp(-H) underflows the right end is nothing: its terms, infinite times zero, must not count.
             if not ratio.all():
                 none = ratio == 0
