@@ -285,9 +285,10 @@ def _sorted(family: Family, sample: Sample) -> Sample:
 
 
 def _entry(fit: Fit) -> Entry:
-    if fit.converged and np.isfinite(fit.log_likelihood):
+    doubt = fit.family.doubts(fit.eta[:, None])[0]
+    if fit.converged and np.isfinite(fit.log_likelihood) and not doubt:
         return Entry(fit.family.name, fit)
-    return Entry(fit.family.name, None, fit.certificate.problem or "no maximum of the likelihood was found")
+    return Entry(fit.family.name, None, doubt or fit.certificate.problem or "no maximum of the likelihood was found")
 
 
 def _compared(
