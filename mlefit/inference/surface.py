@@ -11,7 +11,7 @@ import numpy as np
 
 from mlefit.errors import DataError, UsageError, nearest
 from mlefit.families.irregular import constrained
-from mlefit.families.links import Array
+from mlefit.families.links import Array, Link
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
@@ -24,7 +24,16 @@ LOWEST: Final = -700.0
 HIGHEST: Final = 700.0
 MOST: Final = 1_000_000  # points of one grid
 CELLS: Final = 1_000_000  # rows times points that are searched at once
-FAINT: Final = 1e-3  # a default axis reaches to about this relative likelihood
+FAINT: Final = 1e-2  # a default axis without a standard error reaches to about this relative likelihood
+SHOWN: Final = 0.6  # of the way from the estimate to the upper end of a default axis, if not all of it
+# Multipliers within a decade, from fine to coarse.
+PREFERRED: Final = (
+    (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3.2, 3.6, 4, 4.5, 5, 5.6, 6.3, 7, 8, 9),
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 3, 5),
+    (1, 2, 5),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +232,8 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
         if link.upper == 1:
             return np.linspace(0, 1, count)
         floor = np.nextafter(link.lower, -np.inf) if estimate == link.lower else link.lower
-        return _round_axis(*_reach(fit, name), count, floor, link.upper)
+        low, high = _reach(fit, name)
+        return _multiples(low, high, _round_step((high - low) / (count - 1)), floor, link.upper)
     z = normal_quantile(0.999)
     if link.upper == 1 and (estimate - z * error < 0.05 or estimate + z * error > 0.95):
         return np.linspace(0, 1, count)
@@ -233,7 +243,7 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
         low, high = float(link.inverse(np.asarray(score - width))), float(link.inverse(np.asarray(score + width)))
     else:
         low, high = estimate - z * error, estimate + z * error
-    return _round_axis(low, high, count, link.lower, link.upper)
+    return _around(estimate, low, high, count, link)
 
 
 def axes(fit: Fit, names: Sequence[str] = (), given: Mapping[str, Array] | None = None) -> dict[str, Array]:
@@ -290,18 +300,53 @@ def _anchored(fit: Fit, name: str, count: int) -> Array:
     return values[(values >= link.lower) & (values <= link.upper)]
 
 
-def _round_axis(low: float, high: float, count: int, floor: float, ceiling: float) -> Array:
-    """About `count` multiples of a round step (1, 2, 2.5 or 5 times a power of ten) covering low to high."""
-    step = _round_step((high - low) / (count - 1))
+def _around(estimate: float, low: float, high: float, count: int, link: Link) -> Array:
+    """About `count` round values from low to high, a quarter of them or more below the estimate.
+
+    In equal steps where these show most of the high side too, else, for a positive parameter, by equal factors.
+    """
+    values = _multiples(low, high, _round_step((high - low) / (count - 1)), link.lower, link.upper)
+    if 4 * (values < estimate).sum() >= values.size:
+        return values
+    values = _multiples(low, high, _round_step((estimate - low) / 2, up=False), link.lower, link.upper)
+    values = values[: min(4 * int((values < estimate).sum()), count - 1)]
+    enough = values.size > 0 and values[-1] >= estimate + SHOWN * (high - estimate)
+    return values if enough or link.lower != 0 or np.isfinite(link.upper) else _factors(low, high, count)
+
+
+def _multiples(low: float, high: float, step: float, floor: float, ceiling: float) -> Array:
+    """Multiples of a step that cover low to high, inside the open domain."""
     values = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
     values = np.array([float(f"{v:.12g}") for v in values])
     return values[(values > floor) & (values < ceiling)]
 
 
-def _round_step(rough: float) -> float:
-    """The next 1, 2, 2.5 or 5 times a power of ten."""
+def _factors(low: float, high: float, count: int) -> Array:
+    """About `count` preferred numbers from low to high, each about the same factor above the one before."""
+    decades = range(int(np.floor(np.log10(low))) - 1, int(np.ceil(np.log10(high))) + 2)
+    for series in PREFERRED:
+        values = np.array([float(f"{m}e{power}") for power in decades for m in series])
+        values = values[(values >= low / 1.3) & (values <= 1.3 * high)]
+        if values.size <= count:
+            break
+    return values
+
+
+def by_factors(values: Array) -> bool:
+    """Whether the values of an axis grow by factors rather than by steps, and so far that it shows."""
+    if values.size < 3 or values.min() <= 0 or values.max() < 30 * values.min():
+        return False
+    middle, low, high = float(np.median(values)), float(values.min()), float(values.max())
+    return abs(np.log(middle) - np.log(low * high) / 2) < abs(np.log(middle) - np.log((low + high) / 2))
+
+
+def _round_step(rough: float, *, up: bool = True) -> float:
+    """The next 1, 2, 2.5 or 5 times a power of ten, or the one before."""
     power = float(10.0 ** np.floor(np.log10(rough)))
-    return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= rough * 0.999)
+    steps = [m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0)]
+    if up:
+        return next(step for step in steps if step >= rough * 0.999)
+    return next(step for step in reversed(steps) if step <= rough * 1.001)
 
 
 def parse_axis(text: str) -> tuple[str, Array]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from mlefit.errors import UsageError
 from mlefit.inference.intervals import normal_quantile
-from mlefit.inference.surface import Surface, evaluate
+from mlefit.inference.surface import Surface, by_factors, evaluate
 from mlefit.report import figure as f
 from mlefit.report.survival import survival_panel
 from mlefit.report.text import harmless, significant
@@ -165,6 +165,20 @@ def surface_plot(surface: Surface, path: str) -> None:
     f.save(figure, path)
 
 
+def _dense(values: Array, count: int) -> Array:
+    """Many values over the range of an axis, in equal steps or factors as its own are."""
+    low, high = values.min(), values.max()
+    return np.geomspace(low, high, count) if by_factors(values) else np.linspace(low, high, count)
+
+
+def _span(axis: Axes, which: Literal["x", "y"], values: Array) -> None:
+    low, high = float(values.min()), float(values.max())
+    if by_factors(values):
+        f.by_factors(axis, which, low, high)
+    elif low < high:
+        axis.set(**{f"{which}lim": (low, high)})
+
+
 def _title(surface: Surface) -> str:
     fit = surface.fit
     others = [name for name in fit.family.names if name not in surface.over]
@@ -175,7 +189,7 @@ def _title(surface: Surface) -> str:
 def _curve(axis: Axes, surface: Surface) -> None:
     fit, name = surface.fit, surface.over[0]
     j = fit.family.names.index(name)
-    values = np.unique(np.append(np.linspace(surface.axes[0].min(), surface.axes[0].max(), 401), surface.axes[0]))
+    values = np.unique(np.append(_dense(surface.axes[0], 401), surface.axes[0]))
     value = evaluate(fit, (name,), values[:, None], profile=surface.profile)
     relative = np.exp(value - fit.log_likelihood)
     axis.plot(values, relative, color=f.SECOND, linewidth=2)
@@ -192,7 +206,7 @@ def _curve(axis: Axes, surface: Surface) -> None:
     axis.set_xlabel(harmless(name))
     axis.set_ylabel("L / L max")
     axis.set_ylim(0, 1.22)
-    axis.set_xlim(values.min(), values.max())
+    _span(axis, "x", surface.axes[0])
     axis.set_title(_title(surface), loc="left")
     axis.legend(loc="upper right", ncols=2, fontsize=10, frameon=False)
 
@@ -200,8 +214,7 @@ def _curve(axis: Axes, surface: Surface) -> None:
 def _contours(axis: Axes, surface: Surface) -> None:
     fit = surface.fit
     across, up = surface.over
-    xs = np.linspace(surface.axes[0].min(), surface.axes[0].max(), 121)
-    ys = np.linspace(surface.axes[1].min(), surface.axes[1].max(), 121)
+    xs, ys = (_dense(values, 121) for values in surface.axes)
     mesh_x, mesh_y = np.meshgrid(xs, ys, indexing="ij")
     points = np.stack([mesh_x.ravel(), mesh_y.ravel()], axis=1)
     relative = np.exp(evaluate(fit, surface.over, points, profile=surface.profile) - fit.log_likelihood)
@@ -211,6 +224,8 @@ def _contours(axis: Axes, surface: Surface) -> None:
     axis.clabel(lines, fmt="%g", fontsize=9)
     best = tuple(float(fit.estimates[name]) for name in surface.over)
     axis.plot(*([b] for b in best), "+", color=f.MODEL, markersize=14, markeredgewidth=2.5)
+    _span(axis, "x", surface.axes[0])
+    _span(axis, "y", surface.axes[1])
     axis.set_xlabel(harmless(across))
     axis.set_ylabel(harmless(up))
     axis.set_title(

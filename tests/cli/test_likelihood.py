@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mlefit.families import registry
 from mlefit.report.document import FORMATS
 
 DATA = Path(__file__).parents[2] / "sample_data"
@@ -165,6 +166,33 @@ def test_default_axes_of_irregular_families_hold_the_estimate(
     assert sum(1e-3 < value < 0.9 for value in relative) > 5 or family == "discrete-uniform"
 
 
+SMALL = {
+    "gamma": "1 2 5", "weibull": "1 2 5", "lognormal": "1 2 5", "inverse-gaussian": "1 2 5", "inverse-gamma": "1 2 5",
+    "loglogistic": "1 2 5", "exponential": "1 2 5", "gompertz": "1 2 5 6 7", "beta": ".1 .4 .7",
+    "kumaraswamy": ".1 .4 .7", "poisson": "0 0 0 1", "negative-binomial": "0 1 9 3", "normal": "-1 0 1",
+    "laplace": "-1 0 1", "logistic": "-1 0 1", "gumbel": "-1 0 1", "cauchy": "-1 0 1 2", "rayleigh": "1e5 3e5",
+    "maxwell": "1e-7 3e-7", "geometric": "0 3 4", "von-mises": "0 1 2",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("family", "values"), SMALL.items())
+@pytest.mark.parametrize("drawn", [1, 2])
+def test_default_axes_show_both_sides_of_the_maximum(
+    mlefit: Callable, table: Callable, family: str, values: str, drawn: int
+) -> None:
+    over = registry.get(family).names[-drawn:]
+    arguments = ("likelihood", table("y", *values.split()), "-d", family, "-f", "json")
+    record = json.loads(mlefit(*arguments, "--over", ",".join(over)).out)
+    estimates = record["maximum"]["parameters"]
+    for name in over:
+        axis = sorted({point[name] for point in record["points"]})
+        below = sum(value < estimates[name] for value in axis)
+        assert 0.25 <= below / len(axis) <= 0.75, (name, axis)
+        assert axis[-1] > estimates[name]
+        assert 7 <= len(axis) <= 22
+    assert min(point["relative_likelihood"] for point in record["points"]) < 0.05
+
+
 @pytest.mark.parametrize("family", ["bernoulli", "poisson"])
 def test_a_maximum_on_the_boundary(mlefit: Callable, table: Callable, family: str) -> None:
     found = points(mlefit, table("y", "0", "0", "0"), "-d", family)
@@ -261,7 +289,7 @@ def test_a_heat_map_in_colour_on_a_terminal() -> None:
 
 def test_values_on_the_axes_can_be_told_apart(mlefit: Callable) -> None:
     ran = mlefit("likelihood", DATA / "danish_fire.csv", "-c", "loss", "-d", "pareto")
-    rows = [line.split()[0] for line in ran.out.splitlines() if line.count("0.000") > 2]
+    rows = [line.split()[0] for line in ran.out.splitlines() if line.count(".") > 5]
     assert len(rows) == len(set(rows)) > 5
 
 
