@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from mlefit.cli import options as o
 from mlefit.cli.console import progress
 from mlefit.cli.distribution import Distribution
-from mlefit.cli.texts import names, pairs
+from mlefit.cli.texts import names, once, pairs
 from mlefit.errors import UsageError
 from mlefit.report.document import Document
 
@@ -58,7 +58,9 @@ def command(
     options = Options(level, "profile" if plot else "none")
     roles = incomplete.added(o.Columns(column, weights=weights, trials=trials).roles)
     family, roles = distribution.of(roles, request)
-    axes = dict(s.parse_axis(text) for text in grid or ())
+    axes: dict[str, Any] = {}
+    for name, values in map(s.parse_axis, grid or ()):
+        once(axes, name, "--grid")[name] = values
     points = [pairs([text], "--at") for text in at or ()]
     moved = names([over]) if over else list(axes)
     if len(roles.y) > 1:

@@ -9,7 +9,7 @@ import typer
 
 from mlefit.cli.console import message
 from mlefit.cli.options import LIMITS, choice, option
-from mlefit.cli.texts import assigned, names
+from mlefit.cli.texts import assigned, names, once
 from mlefit.errors import UsageError
 from mlefit.report.document import Document
 
@@ -79,9 +79,7 @@ def formulas(texts: Sequence[str] | None) -> dict[str, str]:
         name, tilde, right = text.partition("~")
         if not tilde or not name.strip():
             raise UsageError(f'--formula takes "parameter ~ terms", such as "sigma ~ x"; {text!r} is not that')
-        if name.strip() in found:
-            raise UsageError(f"--formula was given twice for {name.strip()}")
-        found[name.strip()] = right.strip()
+        once(found, name.strip(), "--formula")[name.strip()] = right.strip()
     return found
 
 

@@ -37,13 +37,13 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, float]:
     """`name=number` texts, also several in one separated by commas.
 
     Raises:
-        UsageError: not of that form.
+        UsageError: not of that form, or one name twice.
     """
     found: dict[str, float] = {}
     for text in names(texts):
         name, equals, value = text.rpartition("=")
         try:
-            found[name.strip()] = float(value)
+            once(found, name.strip(), option)[name.strip()] = float(value)
         except ValueError:
             equals = ""
         if not equals or not name.strip():
@@ -51,18 +51,29 @@ def pairs(texts: Sequence[str] | None, option: str) -> dict[str, float]:
     return found
 
 
+def once(found: dict[str, Any], name: str, option: str) -> dict[str, Any]:
+    """What was found so far, if it lacks this name.
+
+    Raises:
+        UsageError: it does not; which of two values is meant is anyone's guess.
+    """
+    if name in found:
+        raise UsageError(f"{option} was given twice for {name}")
+    return found
+
+
 def assigned(texts: Sequence[str] | None, option: str, form: str, example: str) -> dict[str, str]:
     """`name=text` texts, a name each.
 
     Raises:
-        UsageError: not of that form, of which the sentence gives the example.
+        UsageError: not of that form, of which the sentence gives the example, or one name twice.
     """
     found: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
             raise UsageError(f"{option} takes {form}, such as {option} {example}; {text!r} is not that")
-        found[name.strip()] = value.strip()
+        once(found, name.strip(), option)[name.strip()] = value.strip()
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, log
+from math import isfinite, log, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,8 +121,9 @@ class Result:
         return {name: parameter(value, error, *ends) for (name, value), error, ends in pairs}
 
     def rows(self) -> list[dict[str, Any]]:
-        """The tidy rows of csv and `to_frame`; None for what does not exist."""
-        return [self._row(name, record) for name, record in self.parameters().items()]
+        """The tidy rows of csv and `to_frame`, held parameters last; None for what does not exist."""
+        held = {name: parameter(value, nan, nan, nan) for name, value in getattr(self.family, "fixed", {}).items()}
+        return [self._row(name, record) for name, record in (self.parameters() | held).items()]
 
     def remarks(self) -> list[str]:
         """Sentences that belong beside the rows: what was dropped, and whatever keeps the fit from being trusted."""

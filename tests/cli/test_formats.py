@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable
 
 import pytest
@@ -49,3 +51,23 @@ def test_a_remark_names_the_fits_it_is_true_of(mlefit: Callable, table: Callable
     ]
     assert sum("belongs to no group" in line for line in lines) == 1
     assert mlefit("estimate", path, "-c", "y", "--by", "g", "--format", "csv", "-q").err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters"),
+    [
+        (("estimate", "-c", "y", "--fix", "sigma=2"), ["mu", "sigma"]),
+        (("estimate", "-c", "y", "--fix", "sigma=2", "--derive", "twice=2*mu"), ["mu", "sigma", "twice"]),
+        (("estimate", "-c", "y", "--fix", "mu=1,sigma=2"), ["mu", "sigma"]),
+        (("regress", "y ~ x", "--fix", "sigma=2"), ["mu[Intercept]", "mu[x]", "sigma"]),
+    ],
+)
+def test_held_parameters_have_rows(
+    mlefit: Callable, table: Callable, command: tuple[str, ...], parameters: list[str]
+) -> None:
+    name, *options = command
+    out = mlefit(name, table("x,y", "1,1", "2,2", "3,4"), *options, "--format", "csv").out
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["parameter"] for row in rows] == parameters
+    (held,) = (row for row in rows if row["parameter"] == "sigma")
+    assert (held["estimate"], held["std_error"], held["ci_lower"], held["ci_upper"]) == ("2.0", "", "", "")

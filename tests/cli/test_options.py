@@ -134,3 +134,20 @@ def test_what_is_no_sample_is_no_file(
     monkeypatch.chdir(tmp_path)
     ran = mlefit("estimate", path)
     assert (ran.status, ran.err) == (1, f"mlefit: There is no file {path!r}.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("estimate", "{}", "--fix", "sigma=1", "--fix", "sigma=2"), "--fix was given twice for sigma"),
+        (("estimate", "{}", "--start", "mu=1,mu=1"), "--start was given twice for mu"),
+        (("estimate", "{}", "--derive", "a=mu", "--derive", "a=2*mu"), "--derive was given twice for a"),
+        (("likelihood", "{}", "--grid", "mu=0:1:1", "--grid", "mu=0:1:1"), "--grid was given twice for mu"),
+        (("regress", "{}", "y ~ 1", "--formula", "sigma ~ 1", "--formula", "sigma~1"), "--formula was given twice"),
+        (("sample", "-d", "normal", "-p", "mu=1,sigma=2,mu=1"), "--params was given twice for mu"),
+    ],
+)
+def test_a_name_given_twice_is_refused(mlefit: Callable[..., Any], arguments: tuple[str, ...], said: str) -> None:
+    ran = mlefit(*(part.format(DATA / "three.csv") for part in arguments))
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
