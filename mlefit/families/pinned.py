@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, ExponentialFamily, Family, Rows
+from mlefit.families.interval import difference
 from mlefit.families.links import Array
 
 
@@ -112,6 +113,9 @@ class Pinned(Family):
     def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_sf_derivatives(y, self.full(eta))
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
+    def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
+        return difference(self.base, left, right, self.full(eta))
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_interval_derivatives(left, right, self.full(eta))

@@ -98,6 +98,13 @@ class VonMises(ExponentialFamily):
             lower, upper = _log_arc(-pi - mu, y + pi, kappa), _log_arc(y - mu, pi - y, kappa)
             return np.where(lower < upper, log1mexp(np.minimum(lower, 0.0)), upper)
 
+    def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
+        """log of the probability of the arc from `left` to `right`, wherever it lies on the circle."""
+        return self.log_cdf(*_turned(left, right, eta))
+
+    def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
+        return self.log_cdf_derivatives(*_turned(left, right, eta))
+
     def quantile(self, q: Array, eta: Array) -> Array:
         from mlefit.families.inversion import invert
 
@@ -115,6 +122,13 @@ class VonMises(ExponentialFamily):
 
     def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
         return generator.vonmises(_wrapped(eta[0]), np.exp(eta[1]), n)
+
+
+def _turned(left: Array, right: Array, eta: Array) -> tuple[Array, Array]:
+    """The end of an arc and the scores, turned so that the arc begins at -pi, where the distribution function does."""
+    end = np.minimum(right - left, tau) - pi
+    mu, kappa = np.broadcast_arrays(eta[0] - left - pi, eta[1])
+    return end, stack(mu, kappa)
 
 
 def _resultant(kappa: Array) -> tuple[Array, Array]:
