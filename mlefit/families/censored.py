@@ -15,6 +15,7 @@ from mlefit.errors import UsageError
 from mlefit.families import imputed, interval
 from mlefit.families.base import Codes, Derivatives, Family, Rows
 from mlefit.families.interval import with_columns
+from mlefit.families.irregular import maximised
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
 
@@ -74,7 +75,7 @@ class Censored(Wrapped):
 
         functions = interval.derivatives(self.base, left, right, y[2:])
         found = self._by_kind(exact, left, right, eta, (value, *functions), 3)
-        return found[0], found[1], found[2]
+        return self.informed((found[0], found[1], found[2]))
 
     def _by_kind(
         self,
@@ -114,15 +115,20 @@ class Censored(Wrapped):
             middle = low + (high - low) / 2
         return np.where(np.isfinite(middle), middle, 0.0)
 
+    def numbers(self, y: Array) -> Array:
+        return y[:2]
+
     def starts(self, rows: Rows) -> list[Array]:
         if self.irregular:
-            names = " and ".join(sorted(self.irregular))
-            raise UsageError(f"{self.name}'s {names} cannot be estimated from censored values; hold it with --fix")
+            return [maximised(self, rows)]
         exact, left, right = self.ends(rows.y)
         return imputed.starts(self.base, rows, exact, left, np.where(exact, rows.y[0], right), rows.y[2:])
 
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]
+
+    def doubts(self, eta: Array) -> Sequence[str]:
+        return self.base.doubts(eta)
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
         return Censored(self.base.pin(fixed))
