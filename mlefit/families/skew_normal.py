@@ -24,6 +24,7 @@ STEEP: Final = 20.0  # a shape that is nearly a half-normal
 LIMIT: Final = 1e4  # times the pull of the data: a shape that is one, but for a few thousandths of log-likelihood
 # A tail is cut where the density has fallen by exp(-40) from its edge.
 REACH: Final = 80.0
+OWEN: Final = 8.0  # |z| up to which Owen's function has its digits
 
 
 class SkewNormal(Family):
@@ -148,21 +149,24 @@ def _delta(eta: Array) -> Array:
 
 
 def _log_lower(z: Array, shape: Array) -> Array:
-    """log P(Z <= z) in four quarters, all from the thin tail and the normal's own; no difference ever cancels.
+    """log P(Z <= z) from the tail on the side of z; no difference ever cancels.
 
-    With shape >= 0 the lower tail is thin, and the upper one is 2 Phi(-z) less the thin tail at -z, which is never
-    more than half of it. A negative shape is the mirror image. (Owen's T gives the same as a difference that loses
-    all its digits in the thin tail.)
+    With shape >= 0 the lower tail is thin: an integral. The upper one is Phi(-z) + 2 T(z, shape), T being Owen's
+    function, and farther out than `OWEN` 2 Phi(-z) less the thin tail at -z, which is never more than half of it. A
+    negative shape is the mirror image. (Owen's T gives the thin tail as a difference that loses all its digits.)
     """
     z, shape = np.broadcast_arrays(np.asarray(z, dtype=float), shape)
+    x, lean = np.asarray(np.abs(z)), np.asarray(np.abs(shape))
     with np.errstate(all="ignore"):
-        thin = _log_thin(np.abs(z), np.abs(shape))
-        thick = special.log_ndtr(-np.abs(z)) + ln(2)
-        thick = thick + np.log1p(-np.exp(thin - thick))
-        thin, thick = np.minimum(thin, 0.0), np.minimum(thick, 0.0)
-        lower = np.where(shape >= 0, thin, thick)
-        upper = np.where(shape >= 0, thick, thin)
-        return np.where(z < 0, lower, log1mexp(upper))
+        tail = np.asarray(np.log(special.ndtr(-x) + 2 * special.owens_t(x, lean)))
+        thin = np.asarray((z < 0) == (shape >= 0))
+        rest = np.asarray(thin | ~(x < OWEN))
+        if rest.any():
+            narrow = _log_thin(x[rest], lean[rest])
+            wide = special.log_ndtr(-x[rest]) + ln(2)
+            tail[rest] = np.where(thin[rest], narrow, wide + np.log1p(-np.exp(narrow - wide)))
+        tail = np.minimum(tail, 0.0)
+        return np.where(z < 0, tail, log1mexp(tail))
 
 
 def _log_thin(x: Array, shape: Array) -> Array:
