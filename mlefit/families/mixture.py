@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Final
 
@@ -61,7 +62,7 @@ class Mixture(Family):
         count = len(components)
         weights = [Parameter(f"weight_{i + 1}", logit, f"share of component {i + 1}") for i in range(count - 1)]
         own = [
-            Parameter(f"{p.name}_{i + 1}", p.link, p.meaning, p.limit, p.limit_below)
+            Parameter(f"{p.name}_{i + 1}", p.link, p.meaning, _limit(i, p.limit), _limit(i, p.limit_below))
             for i, c in enumerate(components)
             for p in c.parameters
         ]
@@ -176,7 +177,7 @@ class Mixture(Family):
             groups = np.arange(values.shape[1])
             scores = np.stack(found)
             best = [scores[order[i], :, groups].T for i in range(min(KEPT, len(found)))]
-            return [self._ordered(self._em(rows, self._shares(rows, eta), LONG)) for eta in best]
+            return [self.ordered(self._em(rows, self._shares(rows, eta), LONG)) for eta in best]
 
     def _partitions(self, rows: Rows) -> list[Array]:
         """First posterior probabilities, each (m, n): parts of the range, then nearness to random centres."""
@@ -237,7 +238,7 @@ class Mixture(Family):
         pointed = np.array([bool(s) for s in self.unbounded(eta, rows.minimum(y), rows.maximum(y))])
         return np.where(np.isfinite(total) & ~pointed, total, np.inf)
 
-    def _ordered(self, eta: Array) -> Array:
+    def ordered(self, eta: Array) -> Array:
         """The same mixture with the components of each family in the order of their means."""
         means = np.stack([self._key(c, eta[p]) for c, p in zip(self.components, self._parts, strict=True)])
         weights = np.concatenate([eta[: len(self.components) - 1], np.zeros((1, eta.shape[1]))])
@@ -267,11 +268,7 @@ class Mixture(Family):
         if self.discrete:
             return said
         for c, (component, part) in enumerate(zip(self.components, self._parts, strict=True)):
-            try:
-                with np.errstate(all="ignore"):
-                    spread = np.sqrt(np.broadcast_to(component.variance(eta[part]), eta.shape[1:]))
-            except NotImplementedError:
-                continue
+            spread = _spread(component, eta[part])
             for g in np.flatnonzero(spread <= POINT * (high - low)):
                 said[int(g)] = f"component {c + 1} has shrunk to a single value"
         return said
@@ -334,6 +331,26 @@ class Mixture(Family):
 
     def __repr__(self) -> str:
         return f"Mixture({list(self.components)!r})"
+
+
+def _limit(component: int, limit: str) -> str:
+    """What the mixture becomes where one of its components becomes `limit`."""
+    return f"a mixture with {limit.removeprefix('a ')} as component {component + 1}" if limit else ""
+
+
+def _spread(component: Family, eta: Array) -> Array:
+    """The standard deviation of a component at scores (k, G), or the quartiles' distance where it is infinite."""
+    spread = np.full(eta.shape[1:], np.nan)
+    with np.errstate(all="ignore"):
+        with suppress(NotImplementedError):
+            spread = np.sqrt(np.broadcast_to(component.variance(eta), eta.shape[1:]))
+        if np.isfinite(spread).all():
+            return spread
+        try:
+            first, third = (component.quantile(np.array([q]), eta) for q in (0.25, 0.75))
+        except NotImplementedError:
+            return spread
+        return np.where(np.isfinite(spread), spread, third - first)
 
 
 def _log_sum(logs: Array) -> Array:

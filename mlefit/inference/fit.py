@@ -6,7 +6,7 @@ All groups are one batch from the first number to the last; a fit of one column 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
+from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
 from mlefit.inference.certificate import GRADIENT, Certificate, certify, interior
 from mlefit.inference.rescue import rescued
@@ -362,7 +363,24 @@ def solve(
             # What was far from a part of the rows may be near to all of them.
             whole = [solution.theta.T, *_overridden(family, family.starts(sample), start)]
             solution = _best(family, target, whole, held, last)
-    return rescued(family, target, solution, held)
+    return _in_order(family, target, rescued(family, target, solution, held))
+
+
+def _in_order(family: Family, target: RowObjective | StatisticObjective, solution: Solution) -> Solution:
+    """The solution with parts that are alike, such as components of a mixture, in the family's order.
+
+    A solver may have exchanged them on its way.
+    """
+    while isinstance(family, Wrapped):
+        family = family.base
+    order = getattr(family, "ordered", None)
+    if order is None:
+        return solution
+    with np.errstate(all="ignore"):
+        theta = np.ascontiguousarray(order(solution.theta.T).T)
+    if np.array_equal(theta, solution.theta):
+        return solution
+    return replace(solution, theta=theta, sums=target.sums(theta, np.arange(len(theta), dtype=np.intp)))
 
 
 def _best(
@@ -439,7 +457,8 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
         thetas = [family.inverse(eta) for eta in candidates]
         for theta in thetas:
             for name, value in start.items():
-                theta[family.names.index(name)] = value
+                if name not in family.irregular:  # found without a solver, which a start would only hinder
+                    theta[family.names.index(name)] = value
         return [family.forward(theta) for theta in thetas]
 
 

@@ -298,3 +298,11 @@ def test_a_truncated_tail_does_not_tell_where_laplace_has_its_middle():
     fit = fit_sample(Truncated(Censored(registry.get("laplace"))), Sample(y, np.array([32.0, 16, 8, 4, 2, 2])))[0]
     assert not fit.converged
     assert "loc has no estimate: the likelihood of laplace does not fall, however far loc goes down" in fit.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["uniform", "laplace"])
+def test_a_start_does_not_move_what_is_exact(name):
+    y = np.array([1.0, 2.0, 5.0])
+    start = {registry.get(name).names[0]: -5.0}
+    moved, plain = (fit_sample(registry.get(name), Sample(y), Options(start=s))[0] for s in (start, {}))
+    np.testing.assert_allclose(moved.theta, plain.theta, rtol=1e-12)

@@ -135,3 +135,35 @@ def test_a_fixed_weight():
 def test_what_cannot_be_mixed(name, said):
     with pytest.raises(UsageError, match=said):
         registry.get(name)
+
+
+def test_labels_exchanged_by_the_solver_are_put_in_order():
+    """A start with the components the wrong way round ends the right way round."""
+    family, _, y = drawn("mixture:normal*2")
+    start = dict(zip(family.names, [0.7, 4.0, 1.0, 0.0, 1.0], strict=True))
+    turned, plain = (fit_sample(family, Sample(y), Options(start=s))[0] for s in (start, {}))
+    np.testing.assert_allclose(turned.theta, plain.theta, rtol=1e-6)
+    np.testing.assert_allclose(list(turned.std_errors.values()), list(plain.std_errors.values()), rtol=1e-5)
+    assert turned.converged
+
+
+@pytest.mark.parametrize("name", ["cauchy", "student-t", "lognormal"])
+def test_a_spike_is_seen_whatever_the_tails(name):
+    """A component with a scale near zero, where the variance may be infinite or known only by quantiles."""
+    family = registry.get(f"mixture:{name}*2")
+    narrow = {"cauchy": [2.0, 1e-9], "student-t": [1.5, 2.0, 1e-9], "lognormal": [0.7, 1e-9]}[name]
+    wide = {"cauchy": [0.0, 1.0], "student-t": [3.0, 0.0, 1.0], "lognormal": [0.0, 1.0]}[name]
+    for theta, said in (([0.4, *wide, *narrow], "component 2 has shrunk"), ([0.4, *wide, *wide], "")):
+        reason = family.unbounded(family.forward(np.array(theta)[:, None]), np.array([0.1]), np.array([9.0]))
+        assert reason[0].startswith(said)
+        assert bool(reason[0]) == bool(said)
+
+
+def test_a_component_at_its_limit_is_said_of_the_mixture():
+    """Two sub-populations of counts without over-dispersion: size runs off, and poisson alone is no remedy."""
+    generator = np.random.default_rng(2)
+    y = np.concatenate([generator.binomial(4, 0.5, 300), generator.binomial(60, 0.5, 300)]).astype(float)
+    fit = fit_sample(registry.get("mixture:negative-binomial*2"), Sample(y))[0]
+    assert not fit.converged
+    assert "a mixture with poisson as component" in fit.warnings[0]
+    assert "instead" not in " ".join(fit.warnings)
