@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from mlefit.engines.serial import Serial
-from mlefit.families.base import ExponentialFamily, Family
+from mlefit.families.base import ExponentialFamily, Family, TermFamily
 from mlefit.sample import Sample
 from mlefit.solvers.solution import Array, Index, Sums
 
@@ -72,6 +72,8 @@ class RowObjective:
     def sums(self, theta: Array, which: Index) -> Sums:
         """Total NLL (P,), gradient (P, p) and Hessian (P, p, p)."""
         self = self._part(which)
+        if isinstance(self.family, TermFamily) and self.predictor.statistics:
+            return self._assembled(self.family, theta)
         count, size = theta.shape
         value, gradient = np.zeros(count), np.zeros((count, size))
         hessian = np.zeros((count, size, size))
@@ -88,6 +90,24 @@ class RowObjective:
                 gradient[groups] += part.gradient
                 hessian[groups] += part.hessian
         return Sums(value, gradient, hessian)
+
+    def _assembled(self, family: TermFamily, theta: Array) -> Sums:
+        """The same from the summed terms of a family that has them."""
+        totals: Array | None = None
+
+        def one(groups: slice, part: Sample) -> tuple[slice, list[Array]]:
+            chosen = _chosen(groups, part, self.sample)
+            eta = self.predictor.scores(theta[chosen], part)
+            return chosen, [self.predictor.value(part, self._full(t, eta, part)) for t in family.terms(part.y, eta)]
+
+        with np.errstate(all="ignore"):
+            for groups, terms in self.engine.map(one, self.sample, theta.shape[0]):
+                if totals is None:
+                    totals = np.zeros((len(terms), theta.shape[0]))
+                totals[:, groups] += terms
+            assert totals is not None, "a sample has rows"
+            value, gradient, hessian = family.assemble(self.sample.total_weight, list(totals), theta.T)
+        return Sums(value, np.ascontiguousarray(gradient.T), np.ascontiguousarray(np.moveaxis(hessian, -1, 0)))
 
     def outer(self, theta: Array) -> Array:
         """Sums of squared weight times the outer product of each row's gradient, (P, p, p)."""

@@ -355,6 +355,34 @@ class ExponentialFamily(Family):
     _centre_size: ClassVar[int] = 0
 
 
+class TermFamily(Family):
+    """A family whose NLL and derivatives are linear in a few terms of a row, with coefficients made of eta alone.
+
+    Where eta is the same for many rows, their terms are summed first and assembled once: no row's gradient or Hessian
+    is ever made. (An exponential family is one whose terms do not even depend on eta.)
+    """
+
+    @abstractmethod
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
+        """Arrays of the shape (...) of `nll`; the first is infinite outside the support."""
+
+    @abstractmethod
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        """NLL, gradient and Hessian from terms, or from sums of them; `ones` is 1 or the sum of the weights."""
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self.assemble(1.0, self.terms(y, eta), eta)
+
+
 def stack(*parts: Array | float) -> Array:
     """Per-score arrays of broadcastable shapes as one (k, ...) array."""
     result = np.empty((len(parts), *np.broadcast(*parts).shape), np.result_type(*parts))

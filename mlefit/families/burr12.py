@@ -4,17 +4,18 @@ nll = (shape1 + 1) L - t - log(shape1) - log(shape2) + log(y).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log as ln
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.links import Array, expit, log, softplus
 from mlefit.families.support import positive
 from mlefit.families.tails import log1mexp
 
 
-class Burr12(Family):
+class Burr12(TermFamily):
     """Survival function (1 + (y/scale)^shape2)^-shape1 (Burr 1942, type XII; R's actuar).
 
     shape1 = 1 is the loglogistic, shape2 = 1 the Lomax. As shape1 and scale run off together it becomes the
@@ -36,29 +37,36 @@ class Burr12(Family):
         t = np.exp(eta[1]) * (logs - eta[2])
         return (np.exp(eta[0]) + 1) * softplus(t) - t - eta[0] - eta[1] + logs
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
         logs = np.log(y)
-        shape1, shape2 = np.exp(eta[0]), np.exp(eta[1])
-        t = shape2 * (logs - eta[2])
+        t = np.exp(eta[1]) * (logs - eta[2])
         small = np.exp(-np.abs(t))
         rest = 1 / (1 + small)
         p = np.where(t > 0, rest, small * rest)  # exp(t) / (1 + exp(t))
         rise = np.maximum(t, 0.0) + np.log1p(small)
+        curve = small * rest * rest
+        moved = t * curve
+        return logs - t, t, rise, p, t * p, curve, moved, t * moved
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        first, t, rise, p, part, curve, moved, stretched = terms
+        shape1, shape2 = np.exp(eta[0]), np.exp(eta[1])
         fall = shape1 * rise
-        slope = (shape1 + 1) * p - 1
-        bend = slope + t * (shape1 + 1) * (small * rest * rest)
-        pull = shape1 * p
-        gradient = stack(fall - 1, t * slope - 1, -shape2 * slope)
-        hessian = symmetric(
-            fall, pull * t, t * bend, -shape2 * pull, -shape2 * bend, shape2**2 * (shape1 + 1) * (small * rest * rest)
+        more = shape1 + 1
+        slope = more * p - ones
+        pull = more * part - t
+        return (
+            fall + rise + first - ones * (eta[0] + eta[1]),
+            stack(fall - ones, pull - ones, -shape2 * slope),
+            symmetric(
+                fall,
+                shape1 * part,
+                pull + more * stretched,
+                -shape2 * shape1 * p,
+                -shape2 * (slope + more * moved),
+                shape2**2 * more * curve,
+            ),
         )
-        return fall + rise - t - eta[0] - eta[1] + logs, gradient, hessian
 
     def starts(self, rows: Rows) -> list[Array]:
         """The quartiles' own shape2 and scale for a tail as the loglogistic's, a heavier and a lighter one."""

@@ -8,17 +8,16 @@ from typing import Final
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.base import Derivatives, Parameter, Rows
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
-from mlefit.families.location_scale import location_scale
+from mlefit.families.location_scale import HUGE, LocationScale
 from mlefit.families.support import real
 
 LOG_PI: Final = ln(pi)
-HUGE: Final = 1e150  # whose square is still finite
 
 
-class Cauchy(Family):
+class Cauchy(LocationScale):
     """Student's t with one degree of freedom (Johnson, Kotz and Balakrishnan 1994, chapter 16).
 
     With both parameters free the likelihood has one maximum (Copas 1975); with scale held it can have several.
@@ -34,21 +33,11 @@ class Cauchy(Family):
         z = (y - eta[0]) * np.exp(-eta[1])
         return eta[1] + _value(z)
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        inverse = np.exp(-eta[1])
-        z = (y - eta[0]) * inverse
+    def standard(self, z: Array) -> Derivatives:
         value = _value(z)
         z = np.clip(z, -HUGE, HUGE)
         rest = 1 / (1 + z * z)
-        slope = 2 * z * rest
-        curve = 2 * rest * (2 * rest - 1)
-        return location_scale(eta, z, inverse, value, slope, curve)
+        return value, 2 * z * rest, 2 * rest * (2 * rest - 1)
 
     def starts(self, rows: Rows) -> list[Array]:
         """Half the interquartile range about the median, then about values far to either side."""

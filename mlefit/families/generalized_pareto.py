@@ -6,12 +6,13 @@ For xi below -1 the likelihood grows without bound as the upper endpoint -scale/
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.ratios import exp_ratio, log_ratio
@@ -21,7 +22,7 @@ from mlefit.families.tails import log1mexp
 TAILS: Final = (-0.5, 2.5)  # further shapes to start from: small samples have several maxima, or none inside
 
 
-class GeneralizedPareto(Family):
+class GeneralizedPareto(TermFamily):
     """Survival function (1 + xi y/scale)^(-1/xi), exp(-y/scale) at xi = 0 (Coles 2001, equation 4.2)."""
 
     name = "generalized-pareto"
@@ -34,28 +35,25 @@ class GeneralizedPareto(Family):
     cliffs = MappingProxyType({"shape": -1.0})  # Smith (1985)
     support = nonnegative
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
         z = y * np.exp(-eta[0])
-        xi = eta[1]
-        w = xi * z
+        w = eta[1] * z
         rest = 1 / (1 + w)
         value, first, second = log_ratio(w)
         square = z * z
-        reduced, d, dd = z * value, square * first, square * z * second
-        nll = np.where((w > -1) & (xi > -1), eta[0] + (1 + xi) * reduced, np.inf)
         part = z * rest
-        bend = (1 + xi) * part * rest
-        gradient = stack(1 - (1 + xi) * part, reduced + (1 + xi) * d)
-        return nll, gradient, symmetric(bend, z * bend - part, 2 * d + (1 + xi) * dd)
+        bend = part * rest
+        reduced = np.where(w > -1, z * value, np.inf)
+        return reduced, part, square * first, bend, z * bend, square * z * second
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        reduced, part, first, bend, moved, second = terms
+        more = 1 + eta[1]
+        return (
+            np.where(more > 0, ones * eta[0] + more * reduced, np.inf),
+            stack(ones - more * part, reduced + more * first),
+            symmetric(more * bend, more * moved - part, 2 * first + more * second),
+        )
 
     def starts(self, rows: Rows) -> list[Array]:
         """From two quantiles (Pickands 1975, with zero as the lower end); the exponential; a light and a heavy tail."""

@@ -4,12 +4,13 @@ nll = H - shape y - log(rate).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log as ln
 from typing import Final
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.inversion import bisect
 from mlefit.families.links import Array, identity, log
 from mlefit.families.ratios import exp_ratio
@@ -20,7 +21,7 @@ from mlefit.families.tails import log1mexp
 RATIO: Final = ln(0.25) / ln(0.75)
 
 
-class Gompertz(Family):
+class Gompertz(TermFamily):
     """shape and rate as in R's flexsurv; at shape 0 the exponential.
 
     A negative shape leaves the probability exp(rate/shape) of never failing: there the mean is infinite and high
@@ -38,22 +39,20 @@ class Gompertz(Family):
     def nll(self, y: Array, eta: Array) -> Array:
         return -self.log_sf(y, eta) - eta[0] * y - eta[1]
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
         x = eta[0] * y
         value, first, second = exp_ratio(x)
-        scaled = y * np.exp(eta[1])
-        hazard = scaled * value
-        slope = scaled * y * first
+        square = y * y
+        return y * value, np.broadcast_to(y, x.shape), square * first, y * square * second
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        rate = np.exp(eta[1])
+        reduced, y, first, second = terms
+        hazard, slope = rate * reduced, rate * first
         return (
-            hazard - x - eta[1],
-            stack(slope - y, hazard - 1),
-            symmetric(scaled * y * y * second, slope, hazard),
+            hazard - eta[0] * y - ones * eta[1],
+            stack(slope - y, hazard - ones),
+            symmetric(rate * second, slope, hazard),
         )
 
     def start(self, rows: Rows) -> Array:

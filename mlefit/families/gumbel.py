@@ -6,15 +6,15 @@ from math import pi, sqrt
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.base import Derivatives, Parameter, Rows
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
-from mlefit.families.location_scale import location_scale
+from mlefit.families.location_scale import LocationScale
 from mlefit.families.support import real
 from mlefit.families.tails import log1mexp
 
 
-class Gumbel(Family):
+class Gumbel(LocationScale):
     """Distribution function exp(-exp(-z)) (Johnson, Kotz and Balakrishnan 1995, chapter 22)."""
 
     name = "gumbel"
@@ -27,17 +27,9 @@ class Gumbel(Family):
         z = (y - eta[0]) * np.exp(-eta[1])
         return eta[1] + z + np.exp(-z)
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        inverse = np.exp(-eta[1])
-        z = (y - eta[0]) * inverse
+    def standard(self, z: Array) -> Derivatives:
         rate = np.exp(-z)
-        return location_scale(eta, z, inverse, z + rate, 1 - rate, rate)
+        return z + rate, 1 - rate, rate
 
     def start(self, rows: Rows) -> Array:
         """Moments: the mean is loc + 0.5772 scale, the variance pi^2 scale^2 / 6."""

@@ -1,24 +1,67 @@
-"""Derivatives of a density of z = (y - loc)/scale, or of a probability, with respect to loc and log(scale)."""
+"""Densities, and probabilities, of z = (y - loc)/scale or of z = shape (log y - log(scale)), and their derivatives."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, stack, symmetric
+from mlefit.families.base import Derivatives, TermFamily, stack, symmetric
 from mlefit.families.links import Array
 
+HUGE: Final = 1e150  # whose square is still finite
 
-def location_scale(eta: Array, z: Array, inverse: Array, value: Array, slope: Array, curve: Array) -> Derivatives:
-    """nll = log(scale) + f(z), gradient and Hessian, from f, f' and f''; `inverse` is 1/scale."""
-    moved = z * slope
-    bend = slope + z * curve
-    return (
-        eta[1] + value,
-        stack(-slope * inverse, 1 - moved),
-        symmetric(curve * inverse**2, bend * inverse, z * bend),
-    )
+
+class Standardised(TermFamily):
+    """A family of one standard density exp(-f(z)), moved and stretched."""
+
+    @abstractmethod
+    def standard(self, z: Array) -> Derivatives:
+        """f(z), f'(z) and f''(z)."""
+
+    def standard_terms(self, z: Array) -> list[Array]:
+        """f, f', f'', z f', z f'' and z^2 f''."""
+        value, slope, curve = self.standard(z)
+        z = np.clip(z, -HUGE, HUGE)  # times a slope that dies away as 1/z, it is then still the limit
+        moved = z * curve
+        return [value, slope, curve, z * slope, moved, z * moved]
+
+
+class LocationScale(Standardised):
+    """nll = log(scale) + f(z), z = (y - loc)/scale, in the scores loc and log(scale)."""
+
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
+        return self.standard_terms((y - eta[0]) * np.exp(-eta[1]))
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        value, slope, curve, pull, moved, stretched = terms
+        inverse = np.exp(-eta[1])
+        return (
+            ones * eta[1] + value,
+            stack(-slope * inverse, ones - pull),
+            symmetric(curve * inverse**2, (slope + moved) * inverse, pull + stretched),
+        )
+
+
+class ShapeScale(Standardised):
+    """nll = log y - log(shape) + f(z), z = shape (log y - log(scale)), in the scores log(shape) and log(scale)."""
+
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
+        logs = np.log(y)
+        terms = self.standard_terms(np.exp(eta[0]) * (logs - eta[1]))
+        terms[0] = terms[0] + logs
+        return terms
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        value, slope, curve, pull, moved, stretched = terms
+        shape = np.exp(eta[0])
+        return (
+            value - ones * eta[0],
+            stack(pull - ones, -shape * slope),
+            symmetric(pull + stretched, -shape * (slope + moved), shape * shape * curve),
+        )
 
 
 class Between(NamedTuple):

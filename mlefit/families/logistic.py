@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, expit, identity, log, softplus
-from mlefit.families.location_scale import Between, mirrored
+from mlefit.families.location_scale import Between, LocationScale, mirrored
 from mlefit.families.support import real
 
 
-class Logistic(Family):
+class Logistic(LocationScale):
     """Distribution function 1/(1 + exp(-z)) (Johnson, Kotz and Balakrishnan 1995, chapter 23)."""
 
     name = "logistic"
@@ -32,22 +32,8 @@ class Logistic(Family):
         slope = np.tanh(z / 2)
         return stack(-slope * inverse, 1 - z * slope)
 
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        inverse = np.exp(-eta[1])
-        z = (y - eta[0]) * inverse
-        distance = np.abs(z)
-        small = np.exp(-distance)
-        slope = np.copysign((1 - small) / (1 + small), z)
-        curve = (1 - slope * slope) / 2
-        pull, bend = z * slope, z * curve
-        return (
-            distance + 2 * np.log1p(small) + eta[1],
-            stack(-slope * inverse, 1 - pull),
-            symmetric(curve * inverse**2, (slope + bend) * inverse, pull + z * bend),
-        )
+    def standard(self, z: Array) -> Derivatives:
+        return standard(z)
 
     def start(self, rows: Rows) -> Array:
         """The moments: the standard deviation is pi scale / sqrt(3)."""
@@ -97,6 +83,14 @@ class Logistic(Family):
         """Continuous ranked probability score (Jordan, Krueger and Lerch 2019, appendix A)."""
         distance = np.abs(y - eta[0]) * np.exp(-eta[1])
         return np.exp(eta[1]) * (distance + 2 * np.log1p(np.exp(-distance)) - 1)
+
+
+def standard(z: Array) -> Derivatives:
+    """f(z) = |z| + 2 log(1 + exp(-|z|)), its slope tanh(z/2), and the slope's."""
+    size = np.abs(z)
+    small = np.exp(-size)
+    slope = np.copysign((1 - small) / (1 + small), z)
+    return size + 2 * np.log1p(small), slope, 2 * small / (1 + small) ** 2
 
 
 def between(low: Array, high: Array) -> Between:

@@ -6,14 +6,14 @@ from math import pi, sqrt
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, expit, log, softplus
-from mlefit.families.location_scale import mirrored
-from mlefit.families.logistic import between
+from mlefit.families.location_scale import ShapeScale, mirrored
+from mlefit.families.logistic import between, standard
 from mlefit.families.support import positive
 
 
-class Loglogistic(Family):
+class Loglogistic(ShapeScale):
     """Survival function 1 / (1 + (y/scale)^shape) (Johnson, Kotz and Balakrishnan 1995, section 23.11)."""
 
     name = "loglogistic"
@@ -30,24 +30,8 @@ class Loglogistic(Family):
         size = np.abs(np.exp(eta[0]) * (logs - eta[1]))
         return size + 2 * np.log1p(np.exp(-size)) - eta[0] + logs
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        logs = np.log(y)
-        shape = np.exp(eta[0])
-        z = shape * (logs - eta[1])
-        size = np.abs(z)
-        small = np.exp(-size)
-        slope = np.copysign((1 - small) / (1 + small), z)  # tanh(z/2)
-        curve = 2 * small / (1 + small) ** 2
-        moved = z * slope
-        gradient = stack(moved - 1, -shape * slope)
-        hessian = symmetric(moved + z * z * curve, -shape * (slope + z * curve), shape * shape * curve)
-        return size + 2 * np.log1p(small) - eta[0] + logs, gradient, hessian
+    def standard(self, z: Array) -> Derivatives:
+        return standard(z)
 
     def start(self, rows: Rows) -> Array:
         """log y has mean log(scale) and standard deviation pi / (shape sqrt(3))."""

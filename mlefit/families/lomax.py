@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.links import Array, log
 from mlefit.families.support import nonnegative
 from mlefit.families.tails import log1mexp
 
 
-class Lomax(Family):
+class Lomax(TermFamily):
     """Pareto of the second kind, survival function (1 + y/scale)^-shape (Johnson et al. 1994, chapter 20).
 
     The generalized Pareto with xi = 1/shape and scale/shape. Where the data's tail is no heavier than an
@@ -29,21 +31,18 @@ class Lomax(Family):
     def nll(self, y: Array, eta: Array) -> Array:
         return (np.exp(eta[0]) + 1) * np.log1p(y * np.exp(-eta[1])) + eta[1] - eta[0]
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        shape = np.exp(eta[0])
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
         u = y * np.exp(-eta[1])
-        logs = np.log1p(u)
-        fall = shape * logs
         rest = 1 / (1 + u)
         part = u * rest
-        gradient = stack(fall - 1, 1 - (shape + 1) * part)
-        return fall + logs + eta[1] - eta[0], gradient, symmetric(fall, -shape * part, (shape + 1) * part * rest)
+        return np.log1p(u), part, part * rest
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        logs, part, bend = terms
+        shape = np.exp(eta[0])
+        fall = shape * logs
+        gradient = stack(fall - ones, ones - (shape + 1) * part)
+        return fall + logs + ones * (eta[1] - eta[0]), gradient, symmetric(fall, -shape * part, (shape + 1) * bend)
 
     def start(self, rows: Rows) -> Array:
         from mlefit.families.generalized_pareto import tail_index

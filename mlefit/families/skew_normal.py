@@ -4,6 +4,7 @@ nll = log(scale) + log(pi/2)/2 + z^2/2 - log Phi(shape z).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log as ln
 from math import pi, sqrt
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from mlefit.families import special
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.links import Array, identity, log
 from mlefit.families.mills import deficit, log_normal_cdf_derivatives, ratio
@@ -27,7 +28,7 @@ REACH: Final = 80.0
 OWEN: Final = 8.0  # |z| up to which Owen's function has its digits
 
 
-class SkewNormal(Family):
+class SkewNormal(TermFamily):
     """Density 2 phi(z) Phi(shape z) / scale (Azzalini 1985).
 
     shape = 0 is a stationary point of every likelihood, with a singular Hessian: start away from it. Where all the
@@ -54,26 +55,28 @@ class SkewNormal(Family):
         z = (y - eta[0]) * np.exp(-eta[1])
         return CONSTANT + eta[1] + z * z / 2 - special.log_ndtr(eta[2] * z)
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
+        z = (y - eta[0]) * np.exp(-eta[1])
+        value, pull, bend = log_normal_cdf_derivatives(eta[2] * z)
+        moved = z * bend
+        return value, z, z * z, pull, z * pull, bend, moved, z * moved
 
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        inverse = np.exp(-eta[1])
-        shape = eta[2]
-        z = (y - eta[0]) * inverse
-        x = shape * z
-        value, pull, bend = log_normal_cdf_derivatives(x)
-        slope = z - shape * pull
-        curve = 1 + shape * shape * bend
-        cross = x * bend - pull
-        tail = slope + z * curve
-        nll = CONSTANT + eta[1] + z * z / 2 - value
-        gradient = stack(-slope * inverse, 1 - z * slope, -z * pull)
-        hessian = symmetric(curve * inverse**2, tail * inverse, z * tail, -cross * inverse, -z * cross, z * z * bend)
-        return nll, gradient, hessian
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        value, z, square, pull, pulled, bend, moved, stretched = terms
+        inverse, shape = np.exp(-eta[1]), eta[2]
+        slope, turned = z - shape * pull, square - shape * pulled
+        return (
+            ones * (CONSTANT + eta[1]) + square / 2 - value,
+            stack(-slope * inverse, ones - turned, -pulled),
+            symmetric(
+                (ones + shape * shape * bend) * inverse**2,
+                (slope + z + shape * shape * moved) * inverse,
+                turned + square + shape * shape * stretched,
+                (pull - shape * moved) * inverse,
+                pulled - shape * stretched,
+                stretched,
+            ),
+        )
 
     def starts(self, rows: Rows) -> list[Array]:
         """Moments, with the skewness bounded away from zero and its limit; a lean the other way; steep ends; the limit.

@@ -6,13 +6,14 @@ grows, up to the normal distribution itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import tau
 from typing import Final
 
 import numpy as np
 
 from mlefit.families import special
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.incomplete import log1p_excess, log_beta_cdf
 from mlefit.families.links import Array, identity, log
@@ -28,7 +29,7 @@ TERMS: Final = (1 / 8, -1 / 192, 1 / 640, -17 / 14336, 31 / 18432, -691 / 180224
 NORMAL_DF: Final = 1e16  # where to start when the data have lighter tails than the normal
 
 
-class StudentT(Family):
+class StudentT(TermFamily):
     """The t distribution with df degrees of freedom, moved and stretched (Lange, Little and Taylor 1989)."""
 
     name = "student-t"
@@ -46,32 +47,32 @@ class StudentT(Family):
         z = (y - eta[1]) * np.exp(-eta[2])
         return (df + 1) / 2 * _logs(z, df)[1] + (eta[2] + HALF_LOG_TAU + _constants(df / 2)[0])
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        df, inverse = np.exp(eta[0]), np.exp(-eta[2])
-        z = (y - eta[1]) * inverse
+    def terms(self, y: Array, eta: Array) -> Sequence[Array]:
+        df = np.exp(eta[0])
+        z = (y - eta[1]) * np.exp(-eta[2])
         w, logs = _logs(z, df)
         rest = 1 / (1 + w)
         u = w * rest
         excess = log1p_excess(w) + w * u if np.any(df > MANY) else logs - u
-        constant, slope, curve = _constants(df / 2)
-        weight = (1 + 1 / df) * rest
-        square = (df + 1) * u  # weight z^2
+        near = rest * rest
+        pull = rest * z
+        return logs, excess, u, u * u, u * rest, 2 * near - rest, pull, near * z
+
+    def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
+        logs, excess, u, square, mixed, curve, pull, near = terms
+        df, inverse = np.exp(eta[0]), np.exp(-eta[2])
+        constant, first, second = _constants(df / 2)
+        more = 1 + 1 / df
         return (
-            (df + 1) / 2 * logs + (eta[2] + HALF_LOG_TAU + constant),
-            stack((df * excess - u) / 2 + slope, -weight * z * inverse, 1 - square),
+            (df + 1) / 2 * logs + ones * (eta[2] + HALF_LOG_TAU + constant),
+            stack((df * excess - u) / 2 + ones * first, -more * pull * inverse, ones - (df + 1) * u),
             symmetric(
-                (df * (excess - u * u) + u * rest) / 2 + (slope + curve),
-                -rest * (u - rest / df) * z * inverse,
-                weight * (1 - 2 * u) * inverse**2,
-                -u * (df * u - rest),
-                2 * weight * rest * z * inverse,
-                2 * square * rest,
+                (df * (excess - square) + mixed) / 2 + ones * (first + second),
+                (more * near - pull) * inverse,
+                more * curve * inverse**2,
+                mixed - df * square,
+                2 * more * near * inverse,
+                2 * (df + 1) * mixed,
             ),
         )
 

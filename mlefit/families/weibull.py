@@ -6,13 +6,14 @@ from math import pi
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, log
+from mlefit.families.location_scale import ShapeScale
 from mlefit.families.support import positive
 from mlefit.families.tails import log1mexp
 
 
-class Weibull(Family):
+class Weibull(ShapeScale):
     """Survival function exp(-(y/scale)^shape) (Johnson, Kotz and Balakrishnan 1994, chapter 21)."""
 
     name = "weibull"
@@ -29,26 +30,9 @@ class Weibull(Family):
         z = np.exp(eta[0]) * (logs - eta[1])
         return np.exp(z) - z - eta[0] + logs
 
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
-    def derivatives(self, y: Array, eta: Array) -> Derivatives:
-        logs = np.log(y)
-        shape = np.exp(eta[0])
-        z = shape * (logs - eta[1])
+    def standard(self, z: Array) -> Derivatives:
         hazard = np.exp(z)
-        excess = hazard - 1
-        slope = z * excess
-        gradient = stack(slope - 1, -shape * excess)
-        cross = z * hazard
-        return (
-            hazard - z - eta[0] + logs,
-            gradient,
-            symmetric(slope + z * cross, -shape * (excess + cross), shape * shape * hazard),
-        )
+        return hazard - z, hazard - 1, hazard
 
     def start(self, rows: Rows) -> Array:
         """log y is a smallest-extreme-value variable with standard deviation pi / (shape sqrt(6))."""
