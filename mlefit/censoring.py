@@ -70,7 +70,7 @@ class Censoring:
             event = table.numeric["event"]
             self._check_coding(event, table, request)
             upper = np.where(np.isnan(event), np.nan, np.where(event == 1, rows[0], np.inf))
-            rows = np.concatenate([rows[:1], upper[None], rows[1:]])
+            rows = np.stack([rows[0], upper, *rows[1:]])
         elif self.upper is not None:
             lower, upper = rows[0], self._limit(self.upper, "upper", table)
             no_lower, no_upper = np.isnan(lower), np.isnan(upper)
@@ -78,12 +78,12 @@ class Censoring:
                 neither = no_lower & no_upper
                 lower = np.where(no_lower & ~neither, -np.inf, lower)
                 upper = np.where(no_upper & ~neither, np.inf, upper)
-            rows = np.concatenate([lower[None], upper[None], rows[1:]])
+            rows = np.stack([lower, upper, *rows[1:]])
         if self.below is not None or self.above is not None:
             below = self._limit(self.below, "below", table)
             above = self._limit(self.above, "above", table)
             open_below, open_above = np.where(np.isnan(below), -np.inf, below), np.where(np.isnan(above), np.inf, above)
-            rows = np.concatenate([rows, open_below[None], open_above[None]])
+            rows = np.stack([*rows, open_below, open_above])
         return rows
 
     def _limit(self, text: str | None, role: str, table: reading.Table) -> Array:

@@ -56,7 +56,7 @@ class Censored(Wrapped):
         exact, left, right = self.ends(y)
         left, right = np.maximum(left, below), np.minimum(right, above)
         lower = left + (right < np.inf) if self.discrete else left
-        return np.concatenate([np.where(exact, y[0], lower)[None], np.where(exact, y[1], right)[None], y[2:]])
+        return np.stack([np.where(exact, y[0], lower), np.where(exact, y[1], right), *y[2:]])
 
     def nll(self, y: Array, eta: Array) -> Array:
         exact, left, right = self.ends(y)
