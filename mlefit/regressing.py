@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -157,21 +158,26 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
         raise DataError(f"no row of {source.name} has a value of every column used")
     if plan.cluster is not None:
         options = replace(options, errors="cluster")
-    parts: list[tuple[dict[str, Any] | None, slice]] = [(None, slice(0, rows.n))]
+    parts: list[tuple[dict[str, Any] | None, slice, int]] = [(None, slice(0, rows.n), len(rows.lost))]
     if plan.by:
         rows, parts = _grouped(plan, rows, table)
     model = _Cases(plan, base, response, terms, others, rows)
     cases = []
-    for group, place in parts:
+    for group, place, dropped in parts:
         with within(group):
-            cases.append(model.case(rows.take(place) if group else rows, place, group))
+            cases.append(model.case(rows.take(place) if group else rows, place, group, dropped))
     column = response or f"{plan.lower} to {plan.censoring.upper}"
-    return fit_regressions(cases, options, formula=plan.formula, column=column)
+    fits = fit_regressions(cases, options, formula=plan.formula, column=column)
+    stray = sum(min(codes) < 0 for codes in rows.lost) if plan.by else 0
+    if not stray:
+        return fits
+    said = f"{stray} row{'s have' if stray > 1 else ' has'} no value of {' and '.join(map(repr, plan.by))}: in no group"
+    return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
 
 
 @dataclass(frozen=True, eq=False)
 class _Rows:
-    """Complete rows by role."""
+    """Complete rows by role; `lost` are the group's codes of every row that was left out."""
 
     y: Column
     columns: Mapping[str, Column]
@@ -179,7 +185,7 @@ class _Rows:
     by: tuple[Any, ...]
     cluster: Any
     n: int
-    dropped: int
+    lost: tuple[tuple[int, ...], ...]
 
     def take(self, keep: Any) -> _Rows:
         """Rows by mask, place or slice; labels that no row has any more are no levels."""
@@ -191,20 +197,24 @@ class _Rows:
         return _Rows(
             y, {k: part(v) for k, v in self.columns.items()}, {k: v[keep] for k, v in self.numeric.items()},
             tuple(b[keep] for b in self.by), None if self.cluster is None else self.cluster[keep],
-            int(y.codes.size if isinstance(y, Codes) else y.shape[-1]), self.dropped,
+            int(y.codes.size if isinstance(y, Codes) else y.shape[-1]), self.lost,
         )  # fmt: skip
 
 
-def _grouped(plan: Plan, rows: _Rows, table: reading.Table) -> tuple[_Rows, list[tuple[dict[str, Any] | None, slice]]]:
-    """The rows sorted by group, and the labels and the place of each group, in the order of the labels."""
+def _grouped(
+    plan: Plan, rows: _Rows, table: reading.Table
+) -> tuple[_Rows, list[tuple[dict[str, Any] | None, slice, int]]]:
+    """The rows sorted by group; of each group, in the order of the labels, these, its place, and its lost rows."""
     rows = rows.take(np.lexsort(rows.by[::-1]))
     keys = np.stack(rows.by)
     starts = np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0)) + 1
     levels = [table.labels[f"by{i}"].levels for i in range(len(plan.by))]
-    parts: list[tuple[dict[str, Any] | None, slice]] = []
+    parts: list[tuple[dict[str, Any] | None, slice, int]] = []
+    lost = Counter(rows.lost)
     for start, stop in pairwise([0, *starts.tolist(), rows.n]):
         key = keys[:, start].tolist()
-        parts.append(({n: v[code] for n, v, code in zip(plan.by, levels, key, strict=True)}, slice(start, stop)))
+        group = {n: v[code] for n, v, code in zip(plan.by, levels, key, strict=True)}
+        parts.append((group, slice(start, stop), lost[tuple(key)]))
     return rows, parts
 
 
@@ -271,8 +281,8 @@ def _rows(
             keep &= ~np.isnan(values)
     for labels in table.labels.values():
         keep &= labels.codes >= 0
-    dropped = int(table.n - keep.sum())
-    if dropped and missing == "error":
+    whole = keep.copy()
+    if not whole.all() and missing == "error":
         row = int(np.flatnonzero(~keep)[0])
         roles = [r for r, v in table.numeric.items() if np.isnan(v[row])]
         roles += [r for r, v in table.labels.items() if v.codes[row] < 0]
@@ -312,7 +322,8 @@ def _rows(
             columns[role[2:]] = Codes(labels.codes, labels.levels)
     cluster = table.labels["cluster"].codes if plan.cluster is not None else None
     by = tuple(table.labels[f"by{i}"].codes for i in range(len(plan.by)))
-    rows = _Rows(y, columns, numeric, by, cluster, table.n, dropped)
+    codes = [b[~whole].tolist() for b in by] or [[0] * int((~whole).sum())]
+    rows = _Rows(y, columns, numeric, by, cluster, table.n, tuple(zip(*codes, strict=True)))
     return rows.take(keep)
 
 
@@ -333,8 +344,8 @@ class _Cases:
     families: dict[tuple[str, ...], tuple[Family, Family]] = field(default_factory=dict)
     designs: dict[str, tuple[Array, Encoded] | None] = field(default_factory=dict)
 
-    def case(self, rows: _Rows, place: slice, group: Mapping[str, Any] | None) -> Case:
-        """A group's rows, which are those at `place`, as a regression.
+    def case(self, rows: _Rows, place: slice, group: Mapping[str, Any] | None, dropped: int) -> Case:
+        """A group's rows, which are those at `place`, as a regression; `dropped` rows missed a value.
 
         Raises:
             DataError, UsageError: as `regress`.
@@ -378,7 +389,7 @@ class _Cases:
         }
         scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
         clusters = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1]
-        return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, rows.dropped, scorer)
+        return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, dropped, scorer)
 
     def _family(self, levels: tuple[str, ...]) -> tuple[Family, Family]:
         """As modelled, plain and with what is known of its rows."""

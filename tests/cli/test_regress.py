@@ -47,6 +47,14 @@ def test_groups_are_fits_of_their_rows(mlefit, table):
     assert both[1]["group"] == {"g": "b"}
 
 
+def test_rows_left_out_are_counted_in_their_group(mlefit, table):
+    lines = [*LINES, "1,,a,5,1", "NA,2,a,5,1", "3,NA,c,5,1", "2,2,,5,1"]
+    fits = json.loads(mlefit("regress", table(*lines), "y ~ x", "--by", "g", "--format", "json").out)
+    assert [fit["dropped"] for fit in fits] == [2, 0, 1]
+    assert all("1 row has no value of 'g'" in fit["warnings"][0] for fit in fits)
+    assert json.loads(mlefit("regress", table(*lines), "y ~ x", "--format", "json").out)["dropped"] == 3
+
+
 def test_a_weight_of_two_is_the_row_twice(mlefit, table):
     weighted = mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--weights", "w", "--format", "json")
     twice = [line for line in LINES[1:] for _ in range(int(line.rsplit(",", 1)[1]))]
