@@ -314,7 +314,8 @@ def _compared(
         generator = np.random.default_rng(plan.seed)
         replicates = plan.samples(rows.n) if options.weight_kind == "frequency" else 0
         found = goodness(entry.fit, rows, replicates, generator)
-        held = held_out(entry.fit, unsorted, plan.folds, plan.seed) if plan.folds else float("nan")
+        parted = plan.folds and (group is None or rows.n >= plan.folds)
+        held = held_out(entry.fit, unsorted, plan.folds, plan.seed) if parted else float("nan")
         judged.append(replace(entry, goodness=found, held_out=held))
     judged.sort(key=lambda entry: (entry.criterion(plan.rank), entry.family))
     notes = []
@@ -326,6 +327,13 @@ def _compared(
         )
     reasons = {unjudged(entry.fit.family, rows) for entry in judged if entry.fit is not None}
     notes += [f"no goodness of fit: {reason}" for reason in sorted(reasons) if reason]
+    lacking: dict[str, list[str]] = {}
+    for entry in judged:
+        if entry.goodness and entry.goodness.lacking:
+            lacking.setdefault(entry.goodness.lacking, []).append(entry.family)
+    notes += [f"no p-values of the goodness of fit of {', '.join(names)}: {why}" for why, names in lacking.items()]
+    if group is not None and rows.n < plan.folds:
+        notes.append(f"no held-out NLL: {rows.n} rows cannot be parted into {plan.folds} folds")
     some = any(entry.goodness for entry in judged)
     if some and plan.replicates is None and not plan.samples(rows.n) and options.weight_kind == "frequency":
         notes.append(f"no p-values of the goodness of fit for {rows.n} rows; --replicates 99 computes them")

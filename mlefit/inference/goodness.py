@@ -42,12 +42,14 @@ class Goodness:
         p_values: by name; empty without replicates.
         replicates: samples behind the p-values.
         cells: of the chi-squared statistic.
+        lacking: why there are no p-values although they were asked for.
     """
 
     statistics: Mapping[str, float]
     p_values: Mapping[str, float]
     replicates: int = 0
     cells: int = 0
+    lacking: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As in the JSON contract."""
@@ -88,8 +90,8 @@ def goodness(
                 _statistics(family, part, refit(family, part, fit.eta).theta, edges)[0]
                 for part in simulated(family, fit.eta, sample, replicates, generator)
             ]
-        except UsageError:
-            return Goodness(values, {}, 0, number_of_cells)
+        except UsageError as error:
+            return Goodness(values, {}, 0, number_of_cells, str(error))
         # A statistic that is infinite (an end of the support among the values) says nothing.
         # Adding one keeps the test at its level (Davison and Hinkley 1997, equation 4.11). A replicate that could
         # not be fitted counts as no better than the data; where many could not, nothing is known.
@@ -117,6 +119,8 @@ def unjudged(family: Family, sample: Sample) -> str:
             "some values are known only to lie between two ends, or are censored on both sides, so there is no "
             "empirical distribution function to hold the fitted ones against"
         )
+    if not known.event.any():
+        return "every value is censored"
     if family.discrete and family.censored:
         return "censored counts cannot be told into cells"
     if family.discrete and not _same(np.stack([known.left, known.right, *known.others])):

@@ -278,3 +278,19 @@ def test_the_same_seed_gives_the_same_p_values_whatever_else_is_compared():
     alone = mlefit.compare(y, "gamma", seed=3).entries[0]
     together = next(e for e in mlefit.compare(y, ["weibull", "gamma"], seed=3).entries if e.family == "gamma")
     assert alone.goodness == together.goodness
+
+
+def test_p_values_that_cannot_be_had_are_said_and_why():
+    found = mlefit.compare([1.0, 2, 4, 3], ["exponential", "gamma"], weights=np.array([1.0, 1.5, 1, 2]), replicates=19)
+    assert all(not entry.goodness.p_values for entry in found.entries)
+    [note] = [note for note in found.notes if "p-values" in note]
+    assert "exponential, gamma" in note or "gamma, exponential" in note
+    assert "whole-number" in note
+
+
+def test_a_group_smaller_than_the_folds_has_no_held_out_nll():
+    data = {"y": [1.0, 2, 3, 5, 1, 2, 4], "g": ["a"] * 5 + ["b"] * 2}
+    a, b = mlefit.compare(data, "exponential", column="y", by="g", folds=3, replicates=0)
+    assert np.isfinite(a.entries[0].held_out)
+    assert np.isnan(b.entries[0].held_out)
+    assert b.notes == ("no held-out NLL: 2 rows cannot be parted into 3 folds",)

@@ -206,6 +206,7 @@ def test_a_wrong_family_of_censored_rows_is_found_out():
     [
         (Censored(registry.get("gamma")), [[1.0, 2, 3], [2.0, 2, np.inf]], "two ends"),
         (Censored(registry.get("normal")), [[-np.inf, 2, 3], [2.0, 2, np.inf]], "both sides"),
+        (Censored(registry.get("exponential")), [[1.0, 2, 3], [np.inf] * 3], "every value"),
         (Censored(registry.get("poisson")), [[1.0, 2, 3], [1.0, 2, np.inf]], "censored counts"),
         (Truncated(registry.get("poisson")), [[1.0, 2, 3], [1.0, 1, 2], [np.inf] * 3], "own limits"),
     ],
