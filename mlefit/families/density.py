@@ -7,7 +7,7 @@ the integral), quantiles, moments, and whether it is a density at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from itertools import product
 from math import inf
@@ -28,6 +28,7 @@ from mlefit.families.tail_derivatives import complement
 STARTS: Final = 3
 TRIED: Final = 250
 BATCH: Final = 256  # models whose panels are made together
+MANY: Final = 128  # rows from which on it is worth looking whether they repeat each other
 REMEMBERED: Final = 8  # sets of panels kept, each of so many models at most
 LOOSE: Final = 1e-6  # how far from one the integral of a density may be
 ASKED: Final = 256  # models at most whose integrals are looked at after a fit
@@ -313,39 +314,51 @@ class Density(Family):
 
     def _tail(self, y: Array, eta: Array, *, upper: bool) -> Array:
         rows, models, model, shape = self._rows(y, eta)
-        result = np.empty(model.size)
-        for p, part in self._batches(models, rows, model):
-            here = _of(model, part)
-            own = model[here] - part.start
-            below, above = p.tails(rows[here], own)
-            result[here] = _joined(p, own, below, above, upper, 0)[0]
-        return result.reshape(shape)
+
+        def value(p: panels.Panels, part: slice, y: Array, model: panels.Index) -> Derivatives:
+            return _joined(p, model, *p.tails(y[0], model), upper, 0)
+
+        return self._each(value, rows[None], models, model, shape, 0)[0]
 
     def _tail_derivatives(self, y: Array, eta: Array, *, upper: bool) -> Derivatives:
         rows, models, model, shape = self._rows(y, eta)
-        k = self.size
-        found = np.empty(model.size), np.empty((k, model.size)), np.empty((k, k, model.size))
-        for p, part in self._batches(models, rows, model):
-            here = _of(model, part)
-            own = model[here] - part.start
-            below, above = p.tails(rows[here], own, self._moments(models, part))
-            for whole, some in zip(found, _joined(p, own, below, above, upper, k), strict=True):
-                whole[..., here] = some
-        value, gradient, hessian = (whole.reshape(*whole.shape[:-1], *shape) for whole in found)
-        return value, gradient, hessian
+
+        def terms(p: panels.Panels, part: slice, y: Array, model: panels.Index) -> Derivatives:
+            return _joined(p, model, *p.tails(y[0], model, self._moments(models, part)), upper, self.size)
+
+        return self._each(terms, rows[None], models, model, shape, self.size)
 
     def _between(self, left: Array, right: Array, eta: Array, derivatives: bool) -> Derivatives:
         low, models, model, shape = self._rows(left, eta)
-        high = self._rows(right, eta)[0]
+        ends = np.stack([low, self._rows(right, eta)[0]])
         k = self.size if derivatives else 0
+
+        def terms(p: panels.Panels, part: slice, y: Array, model: panels.Index) -> Derivatives:
+            return _terms(p.between(y[0], y[1], model, self._moments(models, part) if derivatives else None), k)
+
+        return self._each(terms, ends, models, model, shape, k)
+
+    def _each(
+        self,
+        function: Callable[[panels.Panels, slice, Array, panels.Index], Derivatives],
+        y: Array,
+        models: Models,
+        model: panels.Index,
+        shape: tuple[int, ...],
+        k: int,
+    ) -> Derivatives:
+        """A function of rows y (d, N), batch by batch of their models; rows that are equal are computed once."""
+        again: panels.Index | None = None
+        if y.shape[1] >= MANY and np.unique(y[0, :MANY]).size < MANY / 2:
+            (model_, *y_), again = np.unique(np.stack([model, *y]), axis=1, return_inverse=True)
+            y, model = np.stack(y_), model_.astype(np.intp)
         found = np.empty(model.size), np.empty((k, model.size)), np.empty((k, k, model.size))
-        for p, part in self._batches(models, np.stack([low, high]), model):
+        for p, part in self._batches(models, y, model):
             here = _of(model, part)
-            moments = self._moments(models, part) if derivatives else None
-            sums = p.between(low[here], high[here], model[here] - part.start, moments)
-            for whole, some in zip(found, _terms(sums, k), strict=True):
+            for whole, some in zip(found, function(p, part, y[:, here], model[here] - part.start), strict=True):
                 whole[..., here] = some
-        value, gradient, hessian = (whole.reshape(*whole.shape[:-1], *shape) for whole in found)
+        every = (whole if again is None else whole[..., again.ravel()] for whole in found)
+        value, gradient, hessian = (whole.reshape(*whole.shape[:-1], *shape) for whole in every)
         return value, gradient, hessian
 
     # -- models ---------------------------------------------------------------------------------------------
@@ -384,14 +397,12 @@ class Density(Family):
     def _batches(
         self, models: Models, y: Array | None = None, model: panels.Index | None = None, **options: Any
     ) -> Iterator[tuple[panels.Panels, slice]]:
-        """Panels of a few models at a time, that reach to all y (..., N) of each."""
+        """Panels of a few models at a time, that reach to all y (d, N) of each."""
         eta, others = models
         low = high = None
         if y is not None and model is not None and model.size:
             begin = np.searchsorted(model, np.arange(eta.shape[1]))
-            rows = y if y.ndim > 1 else y[None]
-            low = np.minimum.reduceat(rows.min(axis=0), begin)
-            high = np.maximum.reduceat(rows.max(axis=0), begin)
+            low, high = np.minimum.reduceat(y.min(axis=0), begin), np.maximum.reduceat(y.max(axis=0), begin)
         for start in range(0, eta.shape[1], BATCH):
             part = slice(start, start + BATCH)
             ends = () if low is None or high is None else (low[part], high[part])
