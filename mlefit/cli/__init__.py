@@ -123,7 +123,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             return 2
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
-        message(f"{said().rstrip('.')}{where}", always=True)
+        sentence = said().rstrip(".")
+        message(f"{sentence[:1].lower()}{sentence[1:]}{where}", always=True)
         return int(getattr(error, "exit_code", 2))
 
 

@@ -53,8 +53,8 @@ class Target:
             raise DataError(f"target {name!r} has the single level {shown}; there is nothing to tell apart")
         if not family.labels and len(levels) != 2:
             raise DataError(
-                f"{loss} needs a target of two levels; {name!r} has {len(levels)} ({shown}). "
-                "For several labels use --loss cross-entropy, for numbers mse or gaussian-nll"
+                f"{loss} needs a target of two levels; {name!r} has {len(levels)} ({shown}); "
+                "for several labels use --loss cross-entropy, for numbers mse or gaussian-nll"
             )
         if len(levels) > MAX_LABELS:
             raise DataError(

@@ -47,7 +47,7 @@ def checked_delimiter(delimiter: str | None) -> str | None:
         return None
     character = _SPELLED.get(delimiter, delimiter)
     if len(character) != 1 or character in "\r\n\0\"'" or "\ud800" <= character <= "\udfff":
-        raise UsageError(f"The delimiter must be one character (or 'tab'), not {delimiter!r}.")
+        raise UsageError(f"the delimiter must be one character (or 'tab'), not {delimiter!r}")
     return character
 
 

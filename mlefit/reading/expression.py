@@ -99,12 +99,12 @@ def unknown_column(text: str, names: Sequence[str], detail: str = "") -> UsageEr
     copies = [name for name in names if re.fullmatch(re.escape(text) + r"_\d+", name)]
     if len(copies) > 1:
         return UsageError(
-            f"{len(copies)} columns are called {text!r}; name one of them {_listed(copies)} (by their order)."
+            f"{len(copies)} columns are called {text!r}; name one of them {_listed(copies)} (by their order)"
         )
     near = difflib.get_close_matches(text, names, n=1) or [n for n in names if n.lower() == text.lower()]
-    suggestion = f" Did you mean {near[0]!r}?" if near else ""
-    kind = "There is no column" if re.fullmatch(r"\w+", text) else "There is no column (nor SQL expression)"
-    return UsageError(f"{kind} {text!r}{detail}; the columns are {_listed(names)}.{suggestion}")
+    suggestion = f"; did you mean {near[0]!r}?" if near else ""
+    kind = "there is no column" if re.fullmatch(r"\w+", text) else "there is no column (nor SQL expression)"
+    return UsageError(f"{kind} {text!r}{detail}; the columns are {_listed(names)}{suggestion}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -137,7 +137,7 @@ def _syntax_tree(connection: duckdb.DuckDBPyConnection, text: str, names: Sequen
         and not (node.get("cte_map") or {}).get("map")
     )
     if not alone:
-        raise UsageError(f"{text!r} is more than one SQL expression; it may only compute with the columns.")
+        raise UsageError(f"{text!r} is more than one SQL expression; it may only compute with the columns")
     return tree
 
 
@@ -160,7 +160,7 @@ def _walk(
     if isinstance(kind, str):
         if kind not in _ALLOWED:
             what = _REFUSED.get(kind, kind.lower())
-            raise UsageError(f"{text!r} may not hold {what}; an expression computes row by row with the columns.")
+            raise UsageError(f"{text!r} may not hold {what}; an expression computes row by row with the columns")
         if kind == "COLUMN_REF":
             path = node["column_names"]
             if path[0] in bound:
@@ -218,11 +218,11 @@ def _check_function(connection: duckdb.DuckDBPyConnection, name: str, text: str)
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'scalar'"
         ).fetchall()
         near = difflib.get_close_matches(name, [row[0] for row in known], n=1)
-        hint = f" Did you mean {near[0]}()?" if near else ""
-        raise UsageError(f"There is no SQL function {name}(), used in {text!r}.{hint}")
+        hint = f"; did you mean {near[0]}()?" if near else ""
+        raise UsageError(f"there is no SQL function {name}(), used in {text!r}{hint}")
     if not kinds & {"scalar", "macro"}:
         what = "computes over many rows" if "aggregate" in kinds else "is not a plain function"
-        raise UsageError(f"{name}() in {text!r} {what}; an expression computes row by row with the columns.")
+        raise UsageError(f"{name}() in {text!r} {what}; an expression computes row by row with the columns")
     steady = all(stability == "CONSISTENT" and not selects for _, stability, selects in rows)
     if name in _SETTINGS or (not steady and name not in _CLOCK):
-        raise UsageError(f"{name}() in {text!r} reads more than the columns, so an expression may not call it.")
+        raise UsageError(f"{name}() in {text!r} reads more than the columns, so an expression may not call it")

@@ -35,14 +35,14 @@ def files_of(path: str) -> tuple[File, ...]:
     if path == "-":
         return (_standard_input(),)
     if "\0" in path or not path:
-        raise DataError(f"There is no file {path!r}.")
+        raise DataError(f"there is no file {path!r}")
     import glob
 
     names = [path]
     if not os.path.lexists(path) and glob.has_magic(path):
         names = sorted(name for name in glob.glob(path, recursive=True) if not os.path.isdir(name))
         if not names:
-            raise DataError(f"No file matches {path!r}.")
+            raise DataError(f"no file matches {path!r}")
     return tuple(_checked(name) for name in names)
 
 
@@ -56,7 +56,7 @@ def _checked(name: str) -> File:
     try:
         mode = os.stat(name).st_mode
         if stat.S_ISDIR(mode):
-            raise DataError(f"{name} is a directory; name a file in it, or a glob such as '{name}/*.csv'.")
+            raise DataError(f"{name} is a directory; name a file in it, or a glob such as '{name}/*.csv'")
         if not stat.S_ISREG(mode):
             return _pipe(name)
         with open(name, "rb"):
@@ -64,10 +64,10 @@ def _checked(name: str) -> File:
     except DataError:
         raise
     except FileNotFoundError:
-        raise DataError(f"There is no file {name!r}.") from None
+        raise DataError(f"there is no file {name!r}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{name} cannot be read: {reason.lower()}.") from None
+        raise DataError(f"{name} cannot be read: {reason.lower()}") from None
     return File(name, os.path.abspath(name))
 
 
@@ -84,9 +84,9 @@ def _standard_input() -> File:
         descriptor = sys.stdin.fileno()
         mode = os.fstat(descriptor).st_mode
     except (AttributeError, OSError, ValueError):
-        raise DataError("There is no standard input to read.") from None
+        raise DataError("there is no standard input to read") from None
     if stat.S_ISDIR(mode):
-        raise DataError("Standard input is a directory.")
+        raise DataError("standard input is a directory")
     here = f"/proc/self/fd/{descriptor}"
     if stat.S_ISREG(mode) and os.lseek(descriptor, 0, os.SEEK_CUR) == 0 and os.access(here, os.R_OK):
         return File("standard input", here)
@@ -113,7 +113,7 @@ def _spooled(name: str, stream: IO[bytes]) -> File:
         with open(path, "wb") as spool:
             shutil.copyfileobj(stream, spool, 1 << 20)
     except OSError as error:
-        raise DataError(f"{capital(name)} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        raise DataError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     return File(name, path)
 
 
@@ -127,8 +127,3 @@ def temporary() -> tuple[str, object]:
     os.close(descriptor)
     atexit.register(lambda: Path(path).unlink(missing_ok=True))
     return path, None
-
-
-def capital(text: str) -> str:
-    """The name of a source at the beginning of a sentence: a file's stays as it is."""
-    return text[:1].upper() + text[1:] if text == "standard input" else text

@@ -32,17 +32,17 @@ def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0)) -> Source:
     """
     names = list(data.columns) if hasattr(data, "columns") else list(data) if isinstance(data, Mapping) else None
     if names is None:
-        raise UsageError("The data must be a DataFrame, a mapping of columns, an array of numbers or a path.")
+        raise UsageError("the data must be a DataFrame, a mapping of columns, an array of numbers or a path")
     if not names:
-        raise DataError("The table has no columns.")
+        raise DataError("the table has no columns")
     columns: dict[str, tuple[str, Any]] = {}
     for name in names:
         if str(name) in columns:
-            raise DataError(f"Two columns are called {str(name)!r}.")
+            raise DataError(f"two columns are called {str(name)!r}")
         columns[str(name)] = _normal(data[name], str(name))
     lengths = {len(array) for _, array in columns.values()}
     if len(lengths) > 1:
-        raise DataError(f"The columns differ in length ({', '.join(map(str, sorted(lengths)))}).")
+        raise DataError(f"the columns differ in length ({', '.join(map(str, sorted(lengths)))})")
     return open_memory(columns, first_row=first_row)
 
 
@@ -54,7 +54,7 @@ def from_values(values: Any, name: str = "value") -> Source:
     """
     array = np.asarray(values)
     if array.ndim != 1:
-        raise UsageError(f"The values must be one-dimensional, not of shape {array.shape}.")
+        raise UsageError(f"the values must be one-dimensional, not of shape {array.shape}")
     return from_frame({name: values})
 
 
@@ -66,7 +66,7 @@ def _normal(column: Any, name: str) -> tuple[str, NDArray[Any]]:
     else:
         array = np.asarray(column)
     if array.ndim != 1:
-        raise DataError(f"Column {name!r} is not one-dimensional.")
+        raise DataError(f"column {name!r} is not one-dimensional")
     kind = array.dtype.kind
     if kind == "b":
         return "BOOLEAN", np.ascontiguousarray(array)

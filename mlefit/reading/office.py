@@ -21,7 +21,7 @@ def open_file(files: tuple[File, ...], no_header: bool) -> Source:
         UsageError: several files, or a package that pandas needs is missing.
     """
     if len(files) != 1:
-        raise UsageError("Excel, Stata, SPSS and SAS files are read one at a time.")
+        raise UsageError("Excel, Stata, SPSS and SAS files are read one at a time")
     import pandas as pd
 
     file = files[0]
@@ -39,10 +39,10 @@ def open_file(files: tuple[File, ...], no_header: bool) -> Source:
             row = ("row", 1 if no_header else 2)
     except ImportError as error:
         package = getattr(error, "name", None) or "another package"
-        raise UsageError(f"{file.name} needs {package} to be read; pip install {package}.") from None
+        raise UsageError(f"{file.name} needs {package} to be read; pip install {package}") from None
     except Exception as error:
         gist = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-        raise DataError(f"{file.name} cannot be read as a {suffix} file: {gist}.") from None
+        raise DataError(f"{file.name} cannot be read as a {suffix} file: {gist}") from None
     if no_header:
         frame.columns = [str(i + 1) for i in range(frame.shape[1])]
     return memory.from_frame(frame, first_row=row)

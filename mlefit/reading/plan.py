@@ -269,7 +269,7 @@ def _blame_text_column(source: Source, found: expression.Expression, types: Mapp
                 share = "is text" if not finite else "is not a number everywhere"
                 raise DataError(
                     f"{found.text!r} cannot be computed: "
-                    f"column {column.name!r} {share} ({place} holds {str(text)[:60]!r})."
+                    f"column {column.name!r} {share} ({place} holds {str(text)[:60]!r})"
                 )
 
 
@@ -277,10 +277,10 @@ def _refuse_unnumeric(operand: Operand) -> None:
     if operand.kind == "date":
         example = f'epoch("{operand.text}")'
         raise DataError(
-            f"Column {operand.text!r} holds dates or times, not numbers; an expression such as {example} makes numbers."
+            f"column {operand.text!r} holds dates or times, not numbers; an expression such as {example} makes numbers"
         )
     if operand.type.endswith("]") or operand.type.startswith(("STRUCT", "MAP", "UNION", "BLOB")):
-        raise DataError(f"Column {operand.text!r} holds {operand.type.split('(')[0].lower()} values, not numbers.")
+        raise DataError(f"column {operand.text!r} holds {operand.type.split('(')[0].lower()} values, not numbers")
 
 
 def _headless(source: Source, text: str) -> UsageError | None:
@@ -288,8 +288,8 @@ def _headless(source: Source, text: str) -> UsageError | None:
     if source.dialect is None or not source.dialect.header or not first_line_is_numbers(source):
         return None
     return UsageError(
-        f"There is no column {text!r}, and the first line of {source.name} ({', '.join(source.names[:5])}) looks like "
-        "data; if the file has no header, add --no-header and name columns by number."
+        f"there is no column {text!r}, and the first line of {source.name} ({', '.join(source.names[:5])}) looks like "
+        "data; if the file has no header, add --no-header and name columns by number"
     )
 
 

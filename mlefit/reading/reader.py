@@ -51,8 +51,8 @@ def only_column(request: Request) -> str:
         name = source.columns[0].name
         if source.dialect is not None and source.dialect.header and plans.first_line_is_numbers(source):
             raise UsageError(
-                f"The first line of {source.name} ({name}) looks like data, not a header; add --no-header, "
-                f"or --column {name} if it is the column's name."
+                f"the first line of {source.name} ({name}) looks like data, not a header; add --no-header, "
+                f"or --column {name} if it is the column's name"
             )
         return name
     listed = str(unknown_column("", source.names)).partition("the columns are ")[2]
@@ -136,7 +136,7 @@ def locate(request: Request, role: str, n: int) -> Place:
         if len(source.files) > 1:
             counted = first_row(source.connection, f"SELECT count(*) FROM {plan.view(file)} {conjunction} {kept}")
             n -= counted[0] if counted else 0
-    raise DataError(f"{source.name} has no such row.")
+    raise DataError(f"{source.name} has no such row")
 
 
 def _of_plain_arrays(source: Source, request: Request) -> Table | None:
@@ -198,7 +198,7 @@ def _parts(plan: Plan, request: Request, levels: Levels) -> Generator[Table, Non
     selected += [f"CAST({operand.raw} AS VARCHAR)" for operand in plan.texts.values()]
     kinds = "d" * len(plan.numeric) + "i" * len(plan.labels) + "s" * len(plan.texts)
     if not selected:
-        raise UsageError("Name a column to read.")
+        raise UsageError("name a column to read")
     named = ", ".join(f"{sql} AS v{i}" for i, sql in enumerate(selected))
     sql = f"SELECT {named} FROM {plan.view()}"
     # A registered array belongs to one connection; files may be read and searched side by side.
@@ -262,7 +262,7 @@ def _bad_value(plan: Plan) -> DataError:
     for file, row, flags, texts in _first_row(plan, tests, list(plan.numeric.values())):
         operand, text = next((o, t) for o, t, flag in zip(plan.numeric.values(), texts, flags, strict=True) if flag)
         return DataError(_not_a_number(plan.source, file, row, operand, str(text)))
-    return DataError(f"{plan.source.name} holds a value that is not a finite number.")
+    return DataError(f"{plan.source.name} holds a value that is not a finite number")
 
 
 def _not_a_number(source: Source, file: File | None, row: int, operand: Operand, text: str) -> str:
@@ -274,7 +274,7 @@ def _not_a_number(source: Source, file: File | None, row: int, operand: Operand,
         example = f"""replace("{operand.text}", ',', '.')"""
         what = f"is not a number (for a decimal comma, name the column as {example})"
     shown = repr(text if len(text) <= 60 else text[:57] + "...")
-    return f"{shown} in column {operand.text!r} on {place} {what}."
+    return f"{shown} in column {operand.text!r} on {place} {what}"
 
 
 def _is_number(text: str) -> bool:
@@ -291,8 +291,8 @@ def _missing_value(plan: Plan) -> DataError:
     tests[: len(plan.numeric)] = [f"isnan({operand.number})" for operand in plan.numeric.values()]
     for file, row, flags, _ in _first_row(plan, tests, operands):
         operand = next(o for o, flag in zip(operands, flags, strict=True) if flag)
-        return DataError(f"The value of {operand.text!r} on {plan.source.place(file, row)} is missing.")
-    return DataError(f"A value in {plan.source.name} is missing.")
+        return DataError(f"the value of {operand.text!r} on {plan.source.place(file, row)} is missing")
+    return DataError(f"a value in {plan.source.name} is missing")
 
 
 def _first_row(
@@ -349,12 +349,12 @@ def _refuse_none(plan: Plan, request: Request, n: int, dropped: int) -> None:
     name = plan.source.name
     if dropped:
         used = ", ".join(repr(o.text) for o in [*plan.numeric.values(), *plan.labels.values()])
-        rows = "The only row" if dropped == 1 else f"Every one of the {dropped} rows"
-        raise DataError(f"{rows} of {name} has a missing value in {used}.")
+        rows = "the only row" if dropped == 1 else f"every one of the {dropped} rows"
+        raise DataError(f"{rows} of {name} has a missing value in {used}")
     if plan.where is not None:
-        raise DataError(f"No row of {name} meets the condition {plan.where!r}.")
+        raise DataError(f"no row of {name} meets the condition {plan.where!r}")
     has = "a header but no rows" if plan.source.kind == "csv" else "no rows"
-    raise DataError(f"{name} has {has}.")
+    raise DataError(f"{name} has {has}")
 
 
 def _used(labels: Labels) -> Labels:

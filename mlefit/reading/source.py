@@ -16,7 +16,7 @@ from mlefit.errors import DataError
 from mlefit.reading import database as duckdb
 from mlefit.reading import dialect as dialects
 from mlefit.reading.dialect import Dialect
-from mlefit.reading.files import File, capital, files_of, mark
+from mlefit.reading.files import File, files_of, mark
 from mlefit.reading.sql import connect, csv_scan, first_sentence, literal, quoted
 from mlefit.reading.text import PEEK, beginning, head_of, readable, text_lines
 
@@ -130,11 +130,11 @@ class Source:
         """The sentence for a file that the reader could not get through: what is wrong on which line."""
         found = self._diagnosis() if self.kind == "csv" else None
         if found is None and "state machine" in str(error):
-            found = f"{capital(self.name)} mixes different line ends, or has a stray quote; make its line ends alike."
+            found = f"{self.name} mixes different line ends, or has a stray quote; make its line ends alike"
         gist = first_sentence(error)
         for file in self.files:
             gist = gist.replace(f' in file "{file.path}"', "").replace(file.path, file.name)
-        return DataError(found or f"{capital(self.name)} cannot be read: {gist}")
+        return DataError(found or f"{self.name} cannot be read: {gist}")
 
     def _diagnosis(self) -> str | None:
         assert self.dialect is not None
@@ -147,16 +147,16 @@ class Source:
                             counted = f"{len(record)} value" + ("s" if len(record) != 1 else "")
                             against = f"the header has {width}" if self.dialect.header else f"line 1 has {width}"
                             return (
-                                f"Line {line} of {file.name} has {counted} where {against} "
-                                f"(delimiter {self.dialect.delimiter!r})."
+                                f"line {line} of {file.name} has {counted} where {against} "
+                                f"(delimiter {self.dialect.delimiter!r})"
                             )
                         if any("\udc80" <= c <= "\udcff" for text in record for c in text):
                             return (
-                                f"Line {line} of {file.name} is not valid UTF-8; say its encoding, "
-                                "such as --encoding latin-1."
+                                f"line {line} of {file.name} is not valid UTF-8; say its encoding, "
+                                "such as --encoding latin-1"
                             )
                 except csv.Error as error:
-                    return f"In {file.name}, the record on {error} holds a quote that is never closed properly."
+                    return f"in {file.name}, the record on {error} holds a quote that is never closed properly"
                 except (OSError, EOFError, duckdb.Error):
                     return None
         return None
@@ -190,7 +190,7 @@ def _open(
     heads = [head_of(file) for file in files]
     if all(not head for head in heads):
         what = files[0].name if len(files) == 1 else "every file"
-        raise DataError(f"{capital(what)} is empty.")
+        raise DataError(f"{what} is empty")
     if heads[0].startswith(b"PAR1"):
         return _typed("parquet", files)
     files, kept = readable(files, heads, encoding)
@@ -211,15 +211,15 @@ def _text(files: tuple[File, ...], no_header: bool, delimiter: str | None, kept:
     found = [(file, _dialect(file, no_header, delimiter)) for file in files]
     filled = [(file, dialect) for file, dialect in found if dialect is not None]
     if not filled:
-        raise DataError(f"{capital(files[0].name)} holds nothing but blank lines.")
+        raise DataError(f"{files[0].name} holds nothing but blank lines")
     first_file, first = filled[0]
     for file, dialect in filled[1:]:
         if dialect.names != first.names or dialect.delimiter != first.delimiter:
             difference = sorted(set(dialect.names) ^ set(first.names))
             detail = f" (they differ in {', '.join(map(repr, difference[:5]))})" if difference else " in the same order"
-            raise DataError(f"{file.name} and {first_file.name} do not have the same columns{detail}.")
+            raise DataError(f"{file.name} and {first_file.name} do not have the same columns{detail}")
         if dialect.skip != first.skip or dialect.quote != first.quote:
-            raise DataError(f"{file.name} and {first_file.name} begin or quote differently; make them alike.")
+            raise DataError(f"{file.name} and {first_file.name} begin or quote differently; make them alike")
     files = tuple(file for file, _ in filled)
     names = _unique(first.names)
     prefix = "c"
@@ -237,14 +237,14 @@ def _dialect(file: File, no_header: bool, delimiter: str | None) -> Dialect | No
         if dialect is not None or complete:
             break
         if size >= _LONGEST_HEADER:
-            raise DataError(f"{capital(file.name)} has no line end in its first {size >> 20} MB, so no table.")
+            raise DataError(f"{file.name} has no line end in its first {size >> 20} MB, so no table")
         size *= 8
     if dialect is not None and any("\udc80" <= c <= "\udcff" for name in dialect.names for c in name):
         raise DataError(
-            f"Line {dialect.skip + 1} of {file.name} is not valid UTF-8; say its encoding, such as --encoding latin-1."
+            f"line {dialect.skip + 1} of {file.name} is not valid UTF-8; say its encoding, such as --encoding latin-1"
         )
     if dialect is not None and any("\0" in name for name in dialect.names):
-        raise DataError(f"{capital(file.name)} is binary, not a table of text that mlefit reads.")
+        raise DataError(f"{file.name} is binary, not a table of text that mlefit reads")
     return dialect
 
 

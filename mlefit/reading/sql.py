@@ -56,4 +56,4 @@ def first_sentence(error: Exception) -> str:
     """The gist of a DuckDB message, on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     gist = re.sub(r"^(\w+ )*Error: ", "", lines[0] if lines else type(error).__name__)
-    return gist.rstrip(".") + "."
+    return gist.rstrip(".")

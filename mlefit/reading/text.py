@@ -10,7 +10,7 @@ from typing import IO, Final, cast
 
 from mlefit.errors import DataError, UsageError
 from mlefit.reading import database as duckdb
-from mlefit.reading.files import File, capital, temporary
+from mlefit.reading.files import File, temporary
 from mlefit.reading.sql import connect, first_sentence, literal
 from mlefit.reading.zstd import whole
 
@@ -39,7 +39,7 @@ def head_of(file: File) -> bytes:
         with open(file.path, "rb") as stream:
             return stream.read(PEEK)
     except OSError as error:
-        raise DataError(f"{file.name} cannot be read: {(error.strerror or str(error)).lower()}.") from None
+        raise DataError(f"{file.name} cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def readable(
@@ -62,7 +62,7 @@ def readable(
         for file, head in zip(files, heads, strict=True):
             _refuse_foreign(file, head)
             if file.compression == "zstd" and not whole(file.path):
-                raise DataError(f"{capital(file.name)} ends before its zstd data do; it was cut short, so get it anew.")
+                raise DataError(f"{file.name} ends before its zstd data do; it was cut short, so get it anew")
         if not any(kind == "none" and _mixes_line_ends(head) for kind, head in zip(packed, heads, strict=True)):
             return files, ()
         copies = [_rewritten(file, head, "utf-8", None) for file, head in zip(files, heads, strict=True)]
@@ -78,18 +78,19 @@ def _refuse_foreign(file: File, head: bytes) -> None:
         return
     for magic, what in _FOREIGN.items():
         if head.startswith(magic):
-            raise DataError(f"{capital(file.name)} is {what}, not a table of text.")
+            raise DataError(f"{file.name} is {what}, not a table of text")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{capital(file.name)} is UTF-16; say --encoding utf-16.")
+        raise DataError(f"{file.name} is UTF-16; say --encoding utf-16")
     if b"\0" in head:
-        raise DataError(f"{capital(file.name)} is binary, not a table of text that mlefit reads.")
+        raise DataError(f"{file.name} is binary, not a table of text that mlefit reads")
 
 
 def _needs_rewriting(encoding: str) -> bool:
     try:
+        "1".encode(encoding)  # refuses codecs that are not text, such as base64
         return codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii")
     except (LookupError, ValueError):
-        raise UsageError(f"There is no encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16.") from None
+        raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16") from None
 
 
 def _mixes_line_ends(head: bytes) -> bool:
@@ -101,7 +102,7 @@ def _mixes_line_ends(head: bytes) -> bool:
 def _rewritten(file: File, head: bytes, encoding: str, newline: str | None = "") -> tuple[File, object]:
     """A temporary UTF-8 copy; with `newline` None, every line end becomes the same."""
     if _compression(head) == "zstd":
-        raise DataError(f"{capital(file.name)} is zstd in {encoding}; unpack it first.")
+        raise DataError(f"{file.name} is zstd in {encoding}; unpack it first")
     path, handle = temporary()
     errors = "strict" if newline == "" else "surrogateescape"  # what is no UTF-8 is for the reader to find
     line = 1
@@ -115,9 +116,9 @@ def _rewritten(file: File, head: bytes, encoding: str, newline: str | None = "")
                 out.write(block)
                 line += block.count("\n")
     except UnicodeError:
-        raise DataError(f"{capital(file.name)} is not {encoding}: after line {line} its bytes make no text.") from None
+        raise DataError(f"{file.name} is not {encoding}: after line {line} its bytes make no text") from None
     except (OSError, EOFError) as error:
-        raise DataError(f"{capital(file.name)} cannot be unpacked: {error}.") from None
+        raise DataError(f"{file.name} cannot be unpacked: {error}") from None
     return File(file.name, path), handle
 
 
@@ -177,8 +178,8 @@ def beginning(file: File, size: int) -> tuple[str, bool]:
                     return "".join(taken), False
             return "".join(taken).removeprefix("\ufeff"), True
     except (OSError, EOFError, duckdb.Error) as error:
-        raise DataError(f"{capital(file.name)} cannot be unpacked: {first_sentence(error)}") from None
+        raise DataError(f"{file.name} cannot be unpacked: {first_sentence(error)}") from None
     except Exception as error:
         if type(error).__module__ == "zlib":
-            raise DataError(f"{capital(file.name)} is a damaged gzip file.") from None
+            raise DataError(f"{file.name} is a damaged gzip file") from None
         raise

@@ -133,7 +133,7 @@ def test_what_is_no_sample_is_no_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     ran = mlefit("estimate", path)
-    assert (ran.status, ran.err) == (1, f"mlefit: There is no file {path!r}.\n")
+    assert (ran.status, ran.err) == (1, f"mlefit: there is no file {path!r}\n")
 
 
 @pytest.mark.parametrize(
