@@ -101,17 +101,23 @@ def _alike(problems: Sequence[Problem]) -> list[list[int]]:
 
 def _joined(problems: Sequence[Problem]) -> _Batch:
     first = problems[0]
-    if len(problems) == 1:
-        return _Batch(problems, first.sample, first.objective)
-    samples = [problem.sample for problem in problems]
-    sample = Sample(
-        np.concatenate([s.y for s in samples], axis=-1),
-        None if first.sample.weight is None else np.concatenate([s.weight for s in samples if s.weight is not None]),
-        np.concatenate([[0], np.cumsum([s.n for s in samples])]).astype(np.intp),
-        tuple(np.concatenate(parts) for parts in zip(*(s.x for s in samples), strict=True)),
-        None if first.sample.base is None else np.concatenate([s.base for s in samples if s.base is not None], axis=1),
-    )
-    whole = first.objective
+    whole, sample = first.objective, first.sample
+    if len(problems) > 1:
+        samples = [problem.sample for problem in problems]
+        weights = [s.weight for s in samples if s.weight is not None]
+        bases = [s.base for s in samples if s.base is not None]
+        sample = Sample(
+            np.concatenate([s.y for s in samples], axis=-1),
+            np.concatenate(weights) if weights else None,
+            np.concatenate([[0], np.cumsum([s.n for s in samples])]).astype(np.intp),
+            tuple(np.concatenate(parts) for parts in zip(*(s.x for s in samples), strict=True)),
+            np.concatenate(bases, axis=1) if bases else None,
+        )
+    kinds = first.family.kinds(sample.y)
+    if kinds is not None:
+        sample = sample.arranged(kinds)
+    if sample is first.sample:
+        return _Batch(problems, sample, whole)
     return _Batch(problems, sample, RowObjective(whole.family, whole.predictor, sample, whole.engine))
 
 
