@@ -55,6 +55,8 @@ class GEV(Family):
         Parameter("shape", identity, "xi (scipy's c is -xi): above 0 a heavy tail, below 0 a finite end"),
     )
     cliffs = MappingProxyType({"shape": -1.0})  # Smith (1985)
+    # With e the lower end, nll nears n log(xi) + sum log(y - e) + n: falling without end for y_1 - e = exp(-xi).
+    summits = MappingProxyType({"shape": "the lower end of its support closes in on the smallest value"})
     support = real
 
     def nll(self, y: Array, eta: Array) -> Array:

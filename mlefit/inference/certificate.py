@@ -6,7 +6,7 @@ the reason is named: a parameter on its boundary or running off, an unbounded li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters
 FAR: Final = 12.0  # a score that no ordinary data reach, beyond what their units add to it
 BEYOND: Final = 18.0  # a score at which a family and its limit differ by less than the rounding of the total
 EDGE: Final = 1e-3  # this near to a cliff of the likelihood is over it
+STEEP: Final = 2.0  # a shape above this, short of a maximum, is on its way up
 SPIKE: Final = 30.0  # log density times scale of the data: a peak narrower than doubles can resolve
 
 
@@ -187,6 +188,8 @@ def certify(
             warnings.append((CERTAINTY,))
             continue
         fallen = (_fallen(family, theta[i]) or _lost(family, lost_side[:, i])) if own_scores else ""
+        if not fallen and own_scores and not (arrived[i] and positive[i]):
+            fallen = _climbing(family, theta[i])
         if fallen:
             certificates.append(Certificate(_number(decrement[i]), False, None, (), fallen))
             warnings.append((fallen,))
@@ -277,6 +280,21 @@ def _fallen(family: Family, theta: Array) -> str:
             return (
                 f"the likelihood of {family.name} is unbounded as {parameter.name} falls to {cliff:g}, and these data "
                 "drive it there; no maximum-likelihood estimate exists"
+            )
+    return ""
+
+
+def _climbing(family: Family, theta: Array) -> str:
+    """Why a fit that has not arrived is on its way to an infinite likelihood, "" elsewhere."""
+    core = family
+    while hasattr(core, "base"):
+        core = core.base
+    summits: Mapping[str, str] = getattr(core, "summits", {})
+    for parameter, score in zip(family.parameters, theta, strict=True):
+        if parameter.name in summits and score > STEEP:
+            return (
+                f"the likelihood of {family.name} is unbounded as {parameter.name} grows and "
+                f"{summits[parameter.name]}, and these data drive it there; no maximum-likelihood estimate exists"
             )
     return ""
 

@@ -60,3 +60,32 @@ def test_a_maximum_inside_is_not_given_up_for_the_cliff():
     # Nelder-Mead by scipy from (0.3, -0.6)
     np.testing.assert_allclose(fit.eta, [0.27913199, -0.67917265], atol=1e-5)
     assert fit.nll == pytest.approx(7.1995120415659, abs=1e-9)
+
+
+@pytest.mark.parametrize("y", [[3.375, 3.645, 6.895], [4.853, 5.346, 7.241, 11.718], [4.6, 4.635, 4.687, 6.31, 7.903]])
+def test_a_shape_on_its_way_up_is_said_to_be(y):
+    fit = fit_sample(GEV(), Sample(np.array(y)))[0]
+    assert not fit.converged
+    assert "unbounded as shape grows" in fit.warnings[0]
+    assert np.isnan(fit.log_likelihood)
+    # The claim itself: xi -> infinity, the lower end exp(-xi) below the smallest value.
+    steps = np.array([5.0, 50.0, 500.0])
+    end = y[0] - np.exp(-np.minimum(steps, 30.0))
+    total = GEV().nll(np.array(y), np.stack([end + 1.0, np.log(steps), steps])[:, :, None]).sum(axis=-1)
+    assert (np.diff(total[:2]) < 0).all()
+
+
+@pytest.mark.parametrize("n", [5, 8, 12])
+def test_no_interior_maximum_of_generalized_pareto_is_missed(n):
+    """Against the profile likelihood in xi/scale, one-dimensional, on a fine grid (Davison 1984)."""
+    for seed in range(25):
+        y = np.random.default_rng([seed, n]).exponential(size=n)
+        fit = fit_sample(GeneralizedPareto(), Sample(y))[0]
+        ratio = np.concatenate([-np.geomspace(1, 1e-9, 2000)[1:] * (1 - 1e-9) / y.max(), np.geomspace(1e-9, 1e3, 2000) / y.mean()])
+        logs = np.log1p(ratio[:, None] * y)
+        xi = logs.mean(axis=1)
+        nll = np.where(xi > -0.999, n * np.log(xi / ratio) + (1 + 1 / xi) * logs.sum(axis=1), np.inf)
+        inner = (nll[1:-1] < nll[:-2]) & (nll[1:-1] < nll[2:]) & np.isfinite(nll[:-2])
+        assert fit.converged == inner.any(), seed
+        if inner.any():
+            assert fit.nll <= nll[1:-1][inner].min() + 1e-9
