@@ -325,12 +325,16 @@ def _compared(
             "probabilities of counts and densities of measurements stand side by side: their likelihoods compare only "
             "if the values are rounded to whole numbers (--dist discrete or --dist continuous keeps them apart)"
         )
-    reasons = {unjudged(entry.fit.family, rows) for entry in judged if entry.fit is not None}
-    notes += [f"no goodness of fit: {reason}" for reason in sorted(reasons) if reason]
+    reasons: dict[str, list[str]] = {}
     lacking: dict[str, list[str]] = {}
     for entry in judged:
+        if entry.goodness is None and entry.fit is not None and (reason := unjudged(entry.fit.family, rows)):
+            reasons.setdefault(reason, []).append(entry.family)
         if entry.goodness and entry.goodness.lacking:
             lacking.setdefault(entry.goodness.lacking, []).append(entry.family)
+    for reason, names in reasons.items():
+        whose = f" of {', '.join(names)}" if len(names) < len(judged) else ""
+        notes.append(f"no goodness of fit{whose}: {reason}")
     notes += [f"no p-values of the goodness of fit of {', '.join(names)}: {why}" for why, names in lacking.items()]
     if group is not None and rows.n < plan.folds:
         notes.append(f"no held-out NLL: {rows.n} rows cannot be parted into {plan.folds} folds")

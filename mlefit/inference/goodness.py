@@ -249,6 +249,9 @@ def residual_edf(family: Family, sample: Sample, eta: Array) -> Array:
         between = probability(known.left, known.right)
         below = np.minimum(probability(known.left, known.time) - between, 0.0)
         above = np.minimum(probability(known.time, known.right) - between, 0.0)
+        # Where the family ends before a limit, the probability between two places beyond its end is 0/0.
+        below = np.where(np.isnan(below) & (above > NEAR_ONE), -np.inf, below)
+        above = np.where(np.isnan(above) & (below > NEAR_ONE), -np.inf, above)
     if known.side < 0:
         below, above = above, below
     weight = np.ones(sample.n) if sample.weight is None else sample.weight

@@ -111,6 +111,14 @@ def test_statistics_of_censored_residuals_are_the_integrals():
     assert found[2] == pytest.approx(7 * (gap / (grid * (1 - grid))).sum() * 1e-6, rel=1e-5)
 
 
+def test_a_family_that_ends_within_the_limits_has_its_distance():
+    family, y = registry.get("uniform"), np.array([1.0, 2.5, 3.0, 5.0])
+    eta = family.forward(np.array([[1.0], [5.0]]))
+    rows = np.stack([y, np.zeros(4), np.full(4, np.inf)])
+    found = residual_edf(Truncated(family), Sample(rows), eta.T)[:, 0]
+    assert found[:2] == pytest.approx(edf(family, Sample(y), eta.T)[:2, 0])
+
+
 def test_left_censored_statistics_are_the_mirror_image():
     family, eta = registry.get("normal"), np.array([[0.3, 0.1]])
     y = np.random.default_rng(3).normal(size=50)
