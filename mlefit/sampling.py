@@ -37,10 +37,9 @@ def at(family: str | Family, parameters: Mapping[str, float]) -> tuple[Family, A
     if absent:
         raise UsageError(f"{chosen.name} needs a value of {', '.join(absent)}, such as --params {absent[0]}=1")
     for p in chosen.parameters:
-        if not p.link.lower < parameters[p.name] < p.link.upper:
+        if not p.allows(parameters[p.name]):
             raise UsageError(
-                f"{p.name}={parameters[p.name]:g} is outside the domain {p.link.lower:g} to {p.link.upper:g} of "
-                f"{chosen.name}"
+                f"{p.name}={parameters[p.name]:g} is outside the domain of {chosen.name}, which has {p.domain}"
             )
     theta = np.array([parameters[name] for name in chosen.names], dtype=float)
     if chosen.labels and abs(theta.sum() - 1) > 1e-9:

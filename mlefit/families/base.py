@@ -33,7 +33,8 @@ class Parameter:
 
     `limit` says what becomes of the family when the score runs off to plus infinity, for the families in which
     that is a proper member of the closure (negative binomial to Poisson); `limit_below` the same for minus
-    infinity.
+    infinity. `closed` are those ends of the link's open domain at which the family is still a distribution, as a coin
+    that always shows 0 is: there the parameter can be held.
     """
 
     name: str
@@ -41,6 +42,22 @@ class Parameter:
     meaning: str = ""
     limit: str = ""
     limit_below: str = ""
+    closed: tuple[float, ...] = ()
+
+    def allows(self, value: float) -> bool:
+        """Whether the parameter can have this value, which need not be one that the likelihood can be climbed from."""
+        return self.link.lower < value < self.link.upper or value in self.closed
+
+    @property
+    def domain(self) -> str:
+        """The values it can have, such as `0 <= p <= 1`, `sigma > 0`."""
+        low, high = self.link.lower, self.link.upper
+        if low == -np.inf and high == np.inf:
+            return f"any number for {self.name}"
+        below, above = ("<=" if end in self.closed else "<" for end in (low, high))
+        if high == np.inf:
+            return f"{self.name} {below.replace('<', '>')} {low:g}"
+        return f"{'' if low == -np.inf else f'{low:g} {below} '}{self.name} {above} {high:g}"
 
 
 class Rows(Protocol):

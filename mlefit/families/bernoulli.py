@@ -14,7 +14,7 @@ class Bernoulli(ExponentialFamily):
 
     name = "bernoulli"
     summary = "a 0/1 outcome, such as a coin toss"
-    parameters = (Parameter("p", logit, "probability of 1"),)
+    parameters = (Parameter("p", logit, "probability of 1", closed=(0.0, 1.0)),)
     support = binary
     discrete = True
     losses = ("bce",)

@@ -27,7 +27,7 @@ class Binomial(ExponentialFamily):
     name = "binomial"
     summary = "successes in a known number of trials"
     aliases = ("binom",)
-    parameters = (Parameter("p", logit, "probability of success in one trial"),)
+    parameters = (Parameter("p", logit, "probability of success in one trial", closed=(0.0, 1.0)),)
     support = counts
     discrete = True
     columns = ("y", "trials")

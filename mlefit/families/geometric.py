@@ -17,7 +17,7 @@ class Geometric(ExponentialFamily):
     name = "geometric"
     summary = "failures before the first success"
     aliases = ("geom",)
-    parameters = (Parameter("p", logit, "probability of success"),)
+    parameters = (Parameter("p", logit, "probability of success", closed=(1.0,)),)
     support = counts
     discrete = True
 

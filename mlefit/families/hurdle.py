@@ -39,7 +39,7 @@ class Hurdle(Family):
         self.summary = f"zeros apart from {base.name} counts above zero"
         self.columns = base.columns
         self.support = base.support
-        self.parameters = (*limits(base, "hurdle"), Parameter("pi", logit, "probability of zero"))
+        self.parameters = (*limits(base, "hurdle"), Parameter("pi", logit, "probability of zero", closed=(0.0, 1.0)))
 
     def given(self, *others: Array) -> Family:
         return Hurdle(self.base, others)

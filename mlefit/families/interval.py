@@ -8,6 +8,7 @@ forms that lose nothing in the upper tail, nor in the lower one where log S is k
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -149,7 +150,7 @@ def by_rows(
     n = masks[0].size
     if eta.ndim == 1:
         eta = eta[:, None]
-    block = max(256, BLOCK // max(1, eta[0].size // eta.shape[-1]))
+    block = max(256, BLOCK // max(1, prod(eta.shape[1:-1])))
     signs = signs or (1,) * len(masks)
     counts = [int(np.count_nonzero(mask)) for mask in masks]
     if n in counts and n <= block:

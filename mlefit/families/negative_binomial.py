@@ -35,7 +35,7 @@ class NegativeBinomial(Family):
     summary = "counts more variable than Poisson's"
     aliases = ("nbinom", "negbin")
     parameters = (
-        Parameter("mu", log, "mean count"),
+        Parameter("mu", log, "mean count", closed=(0.0,)),
         Parameter("size", log, "dispersion: the variance is mu + mu^2/size", limit="poisson"),
     )
     support = counts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, ExponentialFamily, Family, Rows
 from mlefit.families.interval import difference
 from mlefit.families.links import Array
+
+CERTAIN: Final = 1e-9  # relative; a log-probability that moves less with a score beyond all measure is its limit
 
 
 class Pinned(Family):
@@ -27,14 +30,11 @@ class Pinned(Family):
 
                 near = get_close_matches(name, family.names, 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
+                raise UsageError(f"{family.name} has no parameter {name!r} (it has {', '.join(family.names)}){hint}")
+            parameter = family.parameters[family.names.index(name)]
+            if not parameter.allows(value):
                 raise UsageError(
-                    f"{family.name} has no parameter {name!r} (it has {', '.join(family.names)}){hint}"
-                )
-            link = family.parameters[family.names.index(name)].link
-            if not link.lower <= value <= link.upper or not np.isfinite(value):
-                raise UsageError(
-                    f"{name}={value:g} is outside the domain of {family.name}'s {name} "
-                    f"({link.lower:g} to {link.upper:g})"
+                    f"{name}={value:g} is outside the domain of {family.name}, which has {parameter.domain}"
                 )
         self.base = family
         self.fixed = dict(fixed)
@@ -58,17 +58,31 @@ class Pinned(Family):
                 for p in family.parameters
             ]
         )
+        edge = [fixed.get(p.name) in p.closed for p in family.parameters]
+        self._nearer = np.where(edge, 0.9 * self._scores, self._scores) if any(edge) else None
 
-    def full(self, eta: Array) -> Array:
+    def full(self, eta: Array, scores: Array | None = None) -> Array:
         """All scores of the family underneath, from the free ones."""
-        eta = np.asarray(eta)
+        eta, scores = np.asarray(eta), self._scores if scores is None else scores
         result = np.empty((self.free.size, *eta.shape[1:]), dtype=eta.dtype)
-        result[...] = self._scores.reshape(-1, *([1] * (eta.ndim - 1)))
+        result[...] = scores.reshape(-1, *([1] * (eta.ndim - 1)))
         result[self.free] = eta
         return result
 
+    def _impossible(self, value: Array, probability: Callable[[Array], Array], eta: Array) -> Array:
+        """`value`, a log-probability or its negative, infinite where a parameter at an end of its domain forbids it.
+
+        The score of such a parameter stops short of infinity; what still depends on how far it went is impossible.
+        """
+        if self._nearer is None:
+            return value
+        with np.errstate(all="ignore"):
+            gone = value - probability(self.full(eta, self._nearer))
+            return np.where(np.abs(gone) > CERTAIN * (1 + np.abs(value)), np.sign(gone) * np.inf, value)
+
     def nll(self, y: Array, eta: Array) -> Array:
-        return self.base.nll(y, self.full(eta))
+        value = self.base.nll(y, self.full(eta))
+        return self._impossible(value, lambda scores: self.base.nll(y, scores), eta)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.base.gradient(y, self.full(eta))[self.free]
@@ -78,6 +92,7 @@ class Pinned(Family):
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         nll, gradient, hessian = self.base.derivatives(y, self.full(eta))
+        nll = self._impossible(nll, lambda scores: self.base.nll(y, scores), eta)
         return nll, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def bind(self, levels: Sequence[str]) -> Family:
@@ -105,24 +120,30 @@ class Pinned(Family):
         return self.base.pin({**self.fixed, **fixed})
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
-        return self.base.log_cdf(y, self.full(eta))
+        value = self.base.log_cdf(y, self.full(eta))
+        return self._impossible(value, lambda scores: self.base.log_cdf(y, scores), eta)
 
     def log_sf(self, y: Array, eta: Array) -> Array:
-        return self.base.log_sf(y, self.full(eta))
+        value = self.base.log_sf(y, self.full(eta))
+        return self._impossible(value, lambda scores: self.base.log_sf(y, scores), eta)
 
     def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_sf_derivatives(y, self.full(eta))
+        value = self._impossible(value, lambda scores: self.base.log_sf(y, scores), eta)
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
-        return difference(self.base, left, right, self.full(eta))
+        value = difference(self.base, left, right, self.full(eta))
+        return self._impossible(value, lambda scores: difference(self.base, left, right, scores), eta)
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_interval_derivatives(left, right, self.full(eta))
+        value = self._impossible(value, lambda scores: self.base.log_interval_derivatives(left, right, scores)[0], eta)
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_cdf_derivatives(y, self.full(eta))
+        value = self._impossible(value, lambda scores: self.base.log_cdf(y, scores), eta)
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def quantile(self, q: Array, eta: Array) -> Array:
@@ -158,6 +179,7 @@ class PinnedExponential(Pinned, ExponentialFamily):
 
     def total(self, sums: Array, centre: Array, eta: Array) -> Derivatives:
         nll, gradient, hessian = self.base.total(sums, centre, self.full(eta))
+        nll = self._impossible(nll, lambda scores: self.base.total(sums, centre, scores)[0], eta)
         return nll, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def start_from(self, sums: Array, centre: Array) -> Array:

@@ -22,7 +22,7 @@ class Poisson(ExponentialFamily):
     name = "poisson"
     summary = "counts of independent rare events"
     aliases = ("pois",)
-    parameters = (Parameter("mu", log, "mean count"),)
+    parameters = (Parameter("mu", log, "mean count", closed=(0.0,)),)
     support = counts
     discrete = True
     losses = ("poisson",)

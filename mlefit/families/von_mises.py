@@ -47,7 +47,7 @@ class VonMises(ExponentialFamily):
     aliases = ("vonmises", "circular-normal")
     parameters = (
         Parameter("mu", identity, "mean direction, between -pi and pi"),
-        Parameter("kappa", log, "concentration; 0 is uniform", limit_below="uniform"),
+        Parameter("kappa", log, "concentration; 0 is uniform", limit_below="uniform", closed=(0.0,)),
     )
     support = real
     _centre_size = 1

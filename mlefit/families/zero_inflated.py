@@ -50,7 +50,7 @@ class ZeroInflated(Family):
         self.support = base.support
         self.parameters = (
             *limits(base, "zero-inflated"),
-            Parameter("pi", logit, "probability of an extra zero", limit_below=base.name),
+            Parameter("pi", logit, "probability of an extra zero", limit_below=base.name, closed=(0.0, 1.0)),
         )
 
     def given(self, *others: Array) -> Family:

@@ -319,7 +319,7 @@ def _explain(
         problem = f"the likelihood of {family.name} is unbounded: {cause}; no maximum-likelihood estimate exists"
         return problem, (problem,)
     if not finite:
-        problem = f"the likelihood of {family.name} is not finite at any point the solver could reach"
+        problem = _nowhere(family)
         return problem, (problem,)
     said = []
     problem = ""
@@ -350,6 +350,19 @@ def _explain(
         problem = "the solver stopped before the gradient vanished: the estimates are not a maximum"
         said.append(problem)
     return problem, tuple(said)
+
+
+def _nowhere(family: Family) -> str:
+    """What to say where no point has a likelihood; most often a parameter is held where the data cannot be."""
+    held = " and ".join(f"{name} = {value:g}" for name, value in getattr(family, "fixed", {}).items())
+    if not held:
+        return f"the likelihood of {family.name} is not finite at any point the solver could reach"
+    if not family.size:
+        return f"with {held} these data are impossible under {family.name}: the likelihood is 0"
+    return (
+        f"with {held} held, no value of {' and '.join(family.names)} was found at which {family.name} gives these data "
+        "any probability"
+    )
 
 
 def _invert(matrix: Array, regular: NDArray[np.bool_]) -> tuple[Array, Array, Array]:

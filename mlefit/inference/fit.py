@@ -87,7 +87,8 @@ class Fit(Result):
         theta: (K,) estimated parameters, inf where one runs off.
         covariance: (K, K) of the parameters; NaN where there is no standard error.
         lower, upper: (K,) confidence limits; NaN where there are none.
-        log_likelihood: with every constant; NaN where it is unbounded.
+        log_likelihood: with every constant; NaN where it is unbounded, minus infinity where all parameters are held
+            and make the data impossible.
         level, interval: of the limits.
         solver, iterations: how the estimate was found.
         certificate: the evidence that it is a maximum.
@@ -286,11 +287,11 @@ def report(
         covariance = np.where(at[:, :, None] | at[:, None, :], np.nan, covariance)
     # At a boundary the scores stop short of infinity, so that a zero comes out as 1e-130.
     value = np.where(np.abs(solution.sums.value) < 1e-60, 0.0, solution.sums.value)
-    unbounded = np.array(
-        ["unbounded" in c.problem or "not finite" in c.problem for c in verdict.certificates], dtype=bool
-    )
-    value[unbounded] = np.nan
+    nowhere = ~(np.isfinite(value) & np.isfinite(solution.theta).all(axis=1))
+    unbounded = nowhere | np.array(["unbounded" in c.problem for c in verdict.certificates], dtype=bool)
+    value[unbounded & ((family.size > 0) | ~nowhere)] = np.nan
     covariance[unbounded] = np.nan
+    theta[:, nowhere] = np.nan
     variance = np.einsum("gaa->ag", covariance)
     lower, upper = _limits(
         family, target, solution.theta, theta, variance, value, options, np.arange(count, dtype=np.intp)
