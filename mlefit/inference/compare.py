@@ -27,6 +27,7 @@ RANKS: Final = ("aic", "aicc", "bic", "nll", "held-out")
 # tell a p-value of 0.05.
 REPLICATES: Final = 99
 SIMULATED: Final = 100_000
+INCOMPLETE: Final = 50_000  # censored or truncated rows, which take longer to fit
 LEAST: Final = 19
 
 
@@ -55,12 +56,15 @@ class Plan:
             raise UsageError(f"cross-validation needs at least 2 folds; {self.folds} are not that")
         if self.replicates is not None and self.replicates < 0:
             raise UsageError(f"a number of replicates is 0 or more; {self.replicates} is not")
+        if self.seed < 0:
+            raise UsageError(f"a seed is 0 or more; {self.seed} is not")
 
-    def samples(self, n: int) -> int:
+    def samples(self, n: int, incomplete: bool = False) -> int:
         """Replicates for n rows."""
         if self.replicates is not None:
             return self.replicates
-        return count if (count := min(REPLICATES, SIMULATED // max(n, 1))) >= LEAST else 0
+        count = min(REPLICATES, (INCOMPLETE if incomplete else SIMULATED) // max(n, 1))
+        return count if count >= LEAST else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,11 +312,12 @@ def _compared(
         weight = np.exp(-delta / 2) / np.exp(-delta / 2).sum()
         fitted = [replace(e, delta=float(d), weight=float(w)) for e, d, w in zip(fitted, delta, weight, strict=True)]
     judged = []
+    incomplete = any(entry.fit and (entry.fit.family.censored or entry.fit.family.truncated) for entry in fitted)
+    replicates = plan.samples(rows.n, incomplete) if options.weight_kind == "frequency" else 0
     for entry in fitted:
         assert entry.fit is not None
         # A generator of its own for each family: its p-values do not depend on what else is compared.
         generator = np.random.default_rng(plan.seed)
-        replicates = plan.samples(rows.n) if options.weight_kind == "frequency" else 0
         found = goodness(entry.fit, rows, replicates, generator)
         parted = plan.folds and (group is None or rows.n >= plan.folds)
         held = held_out(entry.fit, unsorted, plan.folds, plan.seed) if parted else float("nan")
@@ -339,7 +344,7 @@ def _compared(
     if group is not None and rows.n < plan.folds:
         notes.append(f"no held-out NLL: {rows.n} rows cannot be parted into {plan.folds} folds")
     some = any(entry.goodness for entry in judged)
-    if some and plan.replicates is None and not plan.samples(rows.n) and options.weight_kind == "frequency":
+    if some and plan.replicates is None and not replicates and options.weight_kind == "frequency":
         notes.append(f"no p-values of the goodness of fit for {rows.n} rows; --replicates 99 computes them")
     failed = [entry for entry in entries if entry.fit is None]
     fits = [entry.fit for entry in judged if entry.fit is not None]
