@@ -93,7 +93,7 @@ class Censored(Wrapped):
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Exact values in the support, ends in order, and some of the support between them."""
         exact, left, right = self.ends(y)
-        known = left < right  # never where an end is NaN
+        known = (left < right) & (left < self.support.upper)  # never where an end is NaN
         known &= (right >= self.support.lower) if self.discrete else (right > self.support.lower)
         return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known) if exact.any() else known
 
