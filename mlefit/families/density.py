@@ -21,6 +21,7 @@ from mlefit.families import domains, panels
 from mlefit.families.base import Derivatives, Family, Rows
 from mlefit.families.domains import parameter
 from mlefit.families.expression import CONSTANTS, Formula, Jet, parse, unknown
+from mlefit.families.interval import join
 from mlefit.families.links import Array
 from mlefit.families.support import Support, counts, nonnegative, positive, real, unit
 from mlefit.families.tail_derivatives import complement
@@ -274,8 +275,6 @@ class Density(Family):
         return self._between(left, right, eta, False)[0]
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
-        if self.kinked:
-            return super().log_interval_derivatives(left, right, eta)
         return self._between(left, right, eta, True)
 
     def quantile(self, q: Array, eta: Array) -> Array:
@@ -334,7 +333,11 @@ class Density(Family):
         k = self.size if derivatives else 0
 
         def terms(p: panels.Panels, part: slice, y: Array, model: panels.Index) -> Derivatives:
-            return _terms(p.between(y[0], y[1], model, self._moments(models, part) if derivatives else None), k)
+            moments = self._moments(models, part) if derivatives else None
+            if derivatives and (self.kinked or p.broken.any()):
+                large, small = (_joined(p, model, *p.tails(end, model, moments), True, k) for end in y)
+                return join(large, small)
+            return _terms(p.between(y[0], y[1], model, moments), k)
 
         return self._each(terms, ends, models, model, shape, k)
 
@@ -481,8 +484,13 @@ def _joined(p: panels.Panels, model: panels.Index, below: Array, above: Array, u
     own, other = (above, below) if upper else (below, above)
     turned = normal & (other[0] < own[0])
     found = _terms(own, k)
-    if turned.any():
-        change = complement(*_terms(other, k))
-        found = tuple(np.where(turned, b, a) for a, b in zip(found, change, strict=True))  # type: ignore[assignment]
+    # An end of the density that moves with a parameter adds to the derivatives of a tail that holds it: those of the
+    # other tail have them.
+    holding, free = p.broken[1 if upper else 0][model], ~p.broken[0 if upper else 1][model]
+    through = np.where(holding == free, holding, turned) & normal
+    if turned.any() or through.any():
+        value, *change = complement(*_terms(other, k))
+        gradient, hessian = (np.where(through, b, a) for a, b in zip(found[1:], change, strict=True))
+        found = np.where(turned, value, found[0]), gradient, hessian
     lost = ~np.isfinite(total)[model] & ~np.isneginf(total)[model]
     return (np.where(lost, np.nan, found[0]), found[1], found[2]) if lost.any() else found

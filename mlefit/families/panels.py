@@ -40,6 +40,7 @@ NARROW: Final = 0.05  # part of a panel within which its chart is as good as str
 SETTLED: Final = 25.0  # the fall without which what lies beyond could still matter
 FLAT: Final = 4.0  # the most that a log density falls within a panel
 FURTHEST: Final = 700.0  # of a score w where y grows like exp(w)
+NEXT: Final = 1e-6  # so far beyond an end there is no density at all where it breaks off
 BEYOND: Final = 1e60  # no density ends there
 CELLS: Final = 400_000  # counts that are summed, of all models
 FEWEST: Final = 20_000  # the same of one model at least
@@ -111,6 +112,7 @@ class Panels:
         y: (W, m) nodes.
         log_f: (W, m) log density in x from -1 to 1 there; `top` (W,) its largest, finite.
         open: (M,) whether an end was cut while the density still mattered, so that there is no total.
+        broken: (2, M) whether the density breaks off at its lower and upper end, before the support does.
     """
 
     log_density: LogDensity
@@ -127,6 +129,7 @@ class Panels:
     log_f: Array
     top: Array
     open: NDArray[np.bool_]
+    broken: NDArray[np.bool_]
 
     @property
     def count(self) -> int:
@@ -456,14 +459,15 @@ def cut(
 
     with np.errstate(all="ignore"):
         limit = np.arcsinh(np.stack([-chart.furthest - centre, chart.furthest - centre]) / scale)
-    bounds, is_open = [], np.zeros(low.size, dtype=bool)
+    bounds, is_open, broken = [], np.zeros(low.size, dtype=bool), []
     for side, sign in ((0, -1.0), (1, 1.0)):
         near = np.nan_to_num(places[side] * sign, nan=0.0)
         base = np.maximum(near, 0.0)
-        end, lost, sheer = _reach(stretched, sign, base, limit[side] * sign, reach)
+        end, lost, off = _reach(stretched, sign, base, limit[side] * sign, reach)
         bounds.append(sign * end)
+        broken.append(off)
         with np.errstate(all="ignore"):  # so far out it is the formula that broke off, by overflow
-            is_open |= lost | (sheer & (np.abs(chart.outward(centre + scale * np.sinh(bounds[-1]))) > BEYOND))
+            is_open |= lost | (off & (np.abs(chart.outward(centre + scale * np.sinh(bounds[-1]))) > BEYOND))
     inner = np.where(wanted, places, np.nan)
     # An end at or beyond that of the support asks for what is next to it.
     inner[0] = np.where(wanted & np.isnan(inner[0]), bounds[0], inner[0])
@@ -471,7 +475,8 @@ def cut(
     kept_low, kept_high = np.where(wanted, low, inf), np.where(wanted, high, -inf)
     if support.integer:
         return _counts(log_density, support, chart, centre, scale, bounds, kept_low, kept_high, is_open)
-    return _halved(log_density, support, chart, centre, scale, bounds, inner, kept_low, kept_high, is_open)
+    ends = np.stack(broken)
+    return _halved(log_density, support, chart, centre, scale, bounds, inner, kept_low, kept_high, is_open, ends)
 
 
 def _peak(value: Callable[[Array, Index], Array], models: Index, chart: Chart, ends: Array) -> tuple[Array, Array]:
@@ -539,7 +544,8 @@ def _reach(
         beyond = here > floor
         near, far = np.where(beyond, middle, near), np.where(beyond, far, middle)
         sheer &= beyond | (here == -inf)  # the density breaks off: the last panel ends there
-    return np.where(sheer, near, far), lost, sheer
+    end = np.where(sheer, near, far)
+    return end, lost, (stretched(sign * (end + NEXT * (1 + end))[:, None])[:, 0] == -inf) & ~lost
 
 
 def _counts(
@@ -575,7 +581,7 @@ def _counts(
     peak = np.maximum.reduceat(top, first[:-1])
     lost &= np.maximum(top[first[:-1]], top[first[1:] - 1]) + np.log(most) > peak - SETTLED
     return Panels(log_density, support, centre, scale, low, high, model, first, y[:, 0], y[:, 0] + 1, y, log_f, top,
-                  lost)  # fmt: skip
+                  lost, np.zeros((2, lost.size), dtype=bool))  # fmt: skip
 
 
 def _halved(
@@ -589,6 +595,7 @@ def _halved(
     low: Array,
     high: Array,
     is_open: NDArray[np.bool_],
+    broken: NDArray[np.bool_],
 ) -> Panels:
     """Panels between the bounds, halved until their series have converged."""
     count = centre.size
@@ -641,4 +648,4 @@ def _halved(
     model = model[order]
     first = np.searchsorted(model, np.arange(count + 1))
     return Panels(log_density, support, centre, scale, low, high, model, first, left[order], right[order], y[order],
-                  log_f[order], top[order], is_open)  # fmt: skip
+                  log_f[order], top[order], is_open, broken)  # fmt: skip

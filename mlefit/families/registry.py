@@ -124,6 +124,8 @@ def get(name: str) -> Family:
     aliases = {canonical(alias): family for family in every() for alias in family.aliases}
     if key in aliases:
         return aliases[key]
+    if key in COMPOSERS:
+        raise UsageError(f"{key} alone is no family: it makes one of what follows a colon, such as {COMPOSERS[key]}")
     hint = nearest(key, [*BUILT_IN, *_registered, *aliases], "`mlefit families` lists them")
     raise UsageError(f"there is no family called {name!r}; {hint}")
 

@@ -19,6 +19,7 @@ from mlefit.inference.bootstrap import Plan, bootstrap
 from mlefit.inference.fit import Options, fit_sample
 from mlefit.inference.goodness import goodness
 from mlefit.sample import Sample
+from mlefit.testing import check_family
 
 LEVELS = np.array([1e-6, 0.01, 0.2, 0.5, 0.8, 0.99, 1 - 1e-6])
 # family, formula, parameters, support found, scores at which they are compared
@@ -286,3 +287,38 @@ def test_any_text_is_a_density_or_refused_in_a_sentence(text):
         assert "\n" not in said or "\n" in text
     else:
         assert density.columns
+
+
+@pytest.mark.parametrize("shape", [1.3, 2.5, 3.5])
+def test_an_end_that_moves_with_a_parameter(shape):
+    """A Weibull from t on, whose derivatives by t no integral over the end itself gives."""
+    density = Density("log(k/b) + (k - 1)*log((y - t)/b) - ((y - t)/b)**k", ["t", "k>0", "b>0"])
+    eta = np.array([[100.0], [np.log(shape)], [np.log(3.0)]])
+    y = np.array([100.5, 101.0, 103.0, 108.0])
+    z = (y - 100) / 3
+    value, gradient, hessian = density.log_sf_derivatives(y, eta)
+    np.testing.assert_allclose(value, -(z**shape), rtol=1e-9)
+    np.testing.assert_allclose(gradient[0], shape / 3 * z ** (shape - 1), rtol=1e-9)
+    np.testing.assert_allclose(hessian[0, 0], -shape * (shape - 1) / 9 * z ** (shape - 2), rtol=1e-9)
+    _, gradient, _ = density.log_cdf_derivatives(y, eta)
+    np.testing.assert_allclose(gradient[0], shape / 3 * z ** (shape - 1) / -np.expm1(z**shape), rtol=1e-9)
+    _, gradient, hessian = density.log_interval_derivatives(y[:-1], y[1:], eta)
+    low, high = z[:-1], z[1:]
+    slope = shape / 3 * (low ** (shape - 1) - high ** (shape - 1) * np.exp(low**shape - high**shape))
+    np.testing.assert_allclose(gradient[0], slope / -np.expm1(low**shape - high**shape), rtol=1e-9)
+    assert density.mass(eta)[0] == pytest.approx(1.0, abs=1e-11)
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 9], ids=lambda i: SAME[i][0])
+def test_a_formula_keeps_the_contract_of_families(which):
+    check_family(Density(*SAME[which][1:3]), quick=True)
+
+
+def test_a_formula_has_a_name_to_be_found_by():
+    density = Density(*SAME[1][1:3], "y>0")
+    again = registry.get(registry.text(density.pin({"rate": 2.0})))
+    y, eta = np.array([0.3, 2.0]), np.array([[0.2], [0.4]])
+    np.testing.assert_array_equal(again.nll(y, eta), density.nll(y, eta))
+    assert again.support == density.support
+    with pytest.raises(UsageError, match="such as density:"):
+        registry.get("density")
