@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mlefit.errors import DataError, UsageError
@@ -19,12 +19,11 @@ from mlefit.reading.source import Source
 from mlefit.reading.sql import first_row, first_sentence, quoted
 from mlefit.reading.table import ColumnKind, Request
 
-MISSING: Final = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "Null")
-_BOOLEANS: Final = {"true": 1, "True": 1, "TRUE": 1, "false": 0, "False": 0, "FALSE": 0}
-_WORDS_SQL: Final = "[" + ", ".join(f"'{word}'" for word in (*MISSING, *_BOOLEANS)) + "]"
-_MEANINGS_SQL: Final = (
-    "[" + ", ".join(["'nan'::DOUBLE"] * len(MISSING) + [str(value) for value in _BOOLEANS.values()]) + "]"
-)
+# What stands for a missing value, in capitals or not, blanks around it or not: R and pandas write NA and NaN, Excel
+# #N/A, SQL dumps \N and NULL, SAS and Stata a full stop. "None" is not among them: it is a label more often.
+MISSING: Final = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "\\n", ".")
+_WORDS_SQL: Final = "[" + ", ".join(f"'{word}'" for word in MISSING) + "]"
+_NANS_SQL: Final = "[" + ", ".join(["'nan'::DOUBLE"] * len(MISSING)) + "]"
 _MISSING_SQL: Final = "(" + ", ".join(f"'{word}'" for word in MISSING) + ")"
 # Rows that decide, at first, what a column of text holds.
 SAMPLE: Final = 20_000
@@ -52,14 +51,14 @@ class Operand:
         text: as named by the person.
         sql: the same in the plan's view.
         type: its DuckDB type there.
-        nulled: whether the words for a missing value are NULL already.
+        truth: whether its text is TRUE and FALSE, for 1 and 0, instead of numbers.
         computed: whether it is an expression; its missing values are NULL, and NaN is a failure such as ln(-1).
     """
 
     text: str
     sql: str
     type: str
-    nulled: bool = False
+    truth: bool = False
     computed: bool = False
 
     @property
@@ -83,26 +82,38 @@ class Operand:
             if self.computed:
                 value = f"CASE WHEN isnan({value}) THEN 'inf'::DOUBLE ELSE {value} END"
             return f"coalesce({value}, 'nan'::DOUBLE)"
-        # One look-up, since DuckDB computes what an expression repeats for every row, even those that cast.
-        word = f"list_position({_WORDS_SQL}, trim(coalesce({self.raw}, '')))"
-        return f"coalesce(TRY_CAST({self.raw} AS DOUBLE), list_extract({_MEANINGS_SQL}, {word}), 'inf'::DOUBLE)"
+        value = f"CASE {_word(self.raw)} WHEN 'true' THEN 1 WHEN 'false' THEN 0 END" if self.truth else _cast(self.raw)
+        # A look-up, since DuckDB computes comparisons with every word for every row, even those that cast.
+        filled = f"coalesce({self.raw}, '')"
+        place = f"list_position({_WORDS_SQL}, {_word(filled)})"
+        return f"coalesce({value}, list_extract({_NANS_SQL}, {place}), 'inf'::DOUBLE)"
 
     @property
     def missing(self) -> str:
         """SQL for whether the value is missing."""
-        if self.nulled or self.kind in ("boolean", "date") or self.type in _NUMBERS[:10]:
+        if self.kind in ("boolean", "date") or self.type in _NUMBERS[:10]:
             return f"({self.raw} IS NULL)"
-        return f"({self.raw} IS NULL OR {self.raw} IN {_MISSING_SQL})"
+        return f"({self.raw} IS NULL OR {_word(self.raw)} IN {_MISSING_SQL})"
 
     @property
     def label(self) -> str:
         """SQL for the value as text; NULL where missing."""
-        return self.raw if self.nulled else f"CASE WHEN {self.missing} THEN NULL ELSE {self.raw} END"
+        return f"CASE WHEN {self.missing} THEN NULL ELSE {self.raw} END"
 
     @property
     def kind(self) -> ColumnKind:
         """What the type is to a person."""
         return kind_of(self.type)
+
+
+def _word(text: str) -> str:
+    """SQL for a cell as it is looked up among words."""
+    return f"lower(trim({text}))"
+
+
+def _cast(text: str) -> str:
+    """SQL for the number that a text is, else NULL; DuckDB alone would take 1_000 for one."""
+    return f"CASE WHEN contains({text}, '_') THEN NULL ELSE TRY_CAST({text} AS DOUBLE) END"
 
 
 def kind_of(type_name: str) -> ColumnKind:
@@ -125,7 +136,6 @@ class Plan:
         where: the filter as written.
         typed: extra columns of the view, for the expressions.
         expressions: every expression as written.
-        nulled: whether the scan itself makes NULL of the words for a missing value.
     """
 
     source: Source
@@ -136,11 +146,10 @@ class Plan:
     where: str | None
     typed: str
     expressions: tuple[expression.Expression, ...]
-    nulled: bool
 
     def view(self, file: File | None = None, *, numbered: bool = False) -> str:
         """FROM and WHERE: the rows that the filter lets through, of all files or one; `rn` counts from 0."""
-        scan = self.source.scan(file, MISSING if self.nulled else ())
+        scan = self.source.scan(file)
         if numbered:
             scan = f"(SELECT row_number() OVER () - 1 AS {self.row_number}, * FROM {scan})"
         if self.typed:
@@ -201,9 +210,7 @@ def make(source: Source, request: Request) -> Plan:
     if request.where is not None:
         found = parsed.get(request.where)
         condition = "(" + (found.sql if found else quoted(internal(names.index(request.where)))) + ")"
-    # Numbers look those words up only where nothing else fits, and text that is carried along has to keep them.
-    nulled = source.kind == "csv" and bool(request.labels or parsed) and not request.texts
-    draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()), nulled)
+    draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()))
     operands = {text: _operand(source, text, parsed.get(text), draft, types) for text in wanted}
     if condition is not None:
         _bind(draft, f"CAST({condition} AS BOOLEAN)", request.where or "", types)
@@ -212,14 +219,13 @@ def make(source: Source, request: Request) -> Plan:
         _refuse_unnumeric(operands[text])
     return Plan(
         source,
-        {role: operands[text] for role, text in request.numeric.items()},
+        {role: _true_or_false(source, operands[text]) for role, text in request.numeric.items()},
         {role: operands[text] for role, text in request.labels.items()},
         {role: operands[text] for role, text in request.texts.items()},
         condition,
         request.where,
         typed,
         tuple(parsed.values()),
-        nulled,
     )
 
 
@@ -232,9 +238,19 @@ def _operand(
 ) -> Operand:
     if parsed is None:
         column = source.columns[source.names.index(text)]
-        return Operand(text, column.sql, column.type, draft.nulled)
+        return Operand(text, column.sql, column.type)
     sql = f"({parsed.sql})"
     return Operand(text, sql, _bind(draft, sql, text, types), computed=True)
+
+
+def _true_or_false(source: Source, operand: Operand) -> Operand:
+    """The operand, saying whether its first value makes it a column of TRUE and FALSE."""
+    if operand.computed or operand.kind != "text":
+        return operand
+    if source.kind == "csv":
+        return replace(operand, truth=source.first_value(operand.text, MISSING) in ("true", "false"))
+    found = f"SELECT {_word(operand.raw)} FROM {source.scan()} WHERE {present(operand.raw)} LIMIT 1"
+    return replace(operand, truth=first_row(source.connection, found) in (("true",), ("false",)))
 
 
 def _bind(draft: Plan, sql: str, text: str, types: Mapping[int, str]) -> str:
@@ -315,8 +331,9 @@ def _typed(source: Source, position: int, type_name: str) -> str:
     if type_name == "VARCHAR":
         return operand.label
     # Every value was seen to be of this type, so what does not cast is missing.
-    cast = f"TRY_CAST({operand.raw} AS {type_name})"
-    return f"nullif({cast}, 'nan'::DOUBLE)" if type_name == "DOUBLE" else cast
+    if type_name == "DOUBLE":
+        return f"nullif({_cast(operand.raw)}, 'nan'::DOUBLE)"
+    return f"TRY_CAST({operand.raw} AS {type_name})"
 
 
 def _types(source: Source, positions: Sequence[int]) -> dict[int, str]:
@@ -336,8 +353,8 @@ def _text(source: Source, position: int) -> str:
 
 # For each type, whether a text is of it, and cheaply: DuckDB rounds when it casts a fraction to an integer.
 _TESTS: Final = {
-    "BIGINT": "coalesce(TRY_CAST({0} AS BIGINT) = TRY_CAST({0} AS DOUBLE), false)",
-    "DOUBLE": "TRY_CAST({0} AS DOUBLE) IS NOT NULL",
+    "BIGINT": "(coalesce(TRY_CAST({0} AS BIGINT) = TRY_CAST({0} AS DOUBLE), false) AND NOT contains({0}, '_'))",
+    "DOUBLE": f"({_cast('{0}')} IS NOT NULL)",
     "BOOLEAN": "lower(trim({0})) IN ('true', 'false')",
     "DATE": "(TRY_CAST({0} AS DATE) IS NOT NULL AND length(trim({0})) <= 10)",
     "TIMESTAMP": "TRY_CAST({0} AS TIMESTAMP) IS NOT NULL",
@@ -350,7 +367,7 @@ def _count(source: Source, tests: Sequence[str], rows: int | None = None) -> tup
     Raises:
         DataError: the file cannot be read.
     """
-    scan = source.scan(nulls=MISSING)
+    scan = source.scan()
     limited = f"(SELECT * FROM {scan} LIMIT {rows})" if rows else scan
     counts = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     try:
@@ -361,8 +378,9 @@ def _count(source: Source, tests: Sequence[str], rows: int | None = None) -> tup
     return tuple(row)
 
 
-def _present(text: str) -> str:
-    return f"({text} IS NOT NULL AND trim({text}) NOT IN {_MISSING_SQL})"
+def present(text: str) -> str:
+    """SQL for whether a text is not missing."""
+    return f"({text} IS NOT NULL AND {_word(text)} NOT IN {_MISSING_SQL})"
 
 
 def _belied(source: Source, guesses: Mapping[int, str]) -> list[int]:
@@ -372,7 +390,7 @@ def _belied(source: Source, guesses: Mapping[int, str]) -> list[int]:
     texts = {position: _text(source, position) for position in guesses}
     # The test comes first: what casts need not be looked up among the words for missing values.
     tests = [
-        f"NOT CASE WHEN {_TESTS[guess].format(texts[i])} THEN true ELSE NOT {_present(texts[i])} END"
+        f"NOT CASE WHEN {_TESTS[guess].format(texts[i])} THEN true ELSE NOT {present(texts[i])} END"
         for i, guess in guesses.items()
     ]
     return list(itertools.compress(guesses, _count(source, tests)))
@@ -389,8 +407,8 @@ def text_types(source: Source, positions: Sequence[int], rows: int | None = None
     tests: list[str] = []
     for position in positions:
         text = _text(source, position)
-        present = _present(text)
-        tests += [present, *(f"{present} AND {test.format(text)}" for test in _TESTS.values())]
+        filled = present(text)
+        tests += [filled, *(f"{filled} AND {test.format(text)}" for test in _TESTS.values())]
     counts = _count(source, tests, rows)
     width = 1 + len(_TESTS)
     return [_narrowest(counts[i : i + width]) for i in range(0, len(counts), width)]

@@ -177,8 +177,9 @@ def _levels(plan: Plan) -> Iterator[Levels]:
             name = f"levels_{next(_serial)}"
             try:
                 connection.execute(
-                    f"CREATE TYPE {name} AS ENUM (SELECT label FROM (SELECT DISTINCT {operand.label} AS label"
-                    f" FROM {plan.view()}) WHERE label IS NOT NULL ORDER BY TRY_CAST(label AS DOUBLE), label)"
+                    f"CREATE TYPE {name} AS ENUM (WITH found AS MATERIALIZED (SELECT DISTINCT {operand.raw} AS label"
+                    f" FROM {plan.view()}) SELECT label FROM found WHERE {plans.present('label')}"
+                    " ORDER BY TRY_CAST(label AS DOUBLE), label)"
                 )
                 found = connection.execute(f"SELECT unnest(enum_range(NULL::{name}))").fetchall()
             except duckdb.Error as error:
@@ -192,9 +193,9 @@ def _levels(plan: Plan) -> Iterator[Levels]:
 
 def _parts(plan: Plan, request: Request, levels: Levels) -> Generator[Table, None, None]:
     """The batches of the query, their incomplete rows dropped."""
-    code = "coalesce(CAST(enum_code(CAST({0} AS {1})) AS INTEGER), -1)"
+    code = "coalesce(CAST(enum_code(TRY_CAST({0} AS {1})) AS INTEGER), -1)"
     selected = [f"CAST({operand.number} AS DOUBLE)" for operand in plan.numeric.values()]
-    selected += [code.format(operand.label, levels[role][0]) for role, operand in plan.labels.items()]
+    selected += [code.format(operand.raw, levels[role][0]) for role, operand in plan.labels.items()]
     selected += [f"CAST({operand.raw} AS VARCHAR)" for operand in plan.texts.values()]
     kinds = "d" * len(plan.numeric) + "i" * len(plan.labels) + "s" * len(plan.texts)
     if not selected:
@@ -268,7 +269,9 @@ def _bad_value(plan: Plan) -> DataError:
 def _not_a_number(source: Source, file: File | None, row: int, operand: Operand, text: str) -> str:
     place = source.place(file, row)
     what = "is not a number"
-    if _is_number(text):
+    if operand.truth:
+        what = "is neither TRUE nor FALSE, as the column's first value is"
+    elif _is_number(text):
         what = "is not a finite number"
     elif re.fullmatch(r"\s*[-+]?\d*,\d+\s*", text):
         example = f"""replace("{operand.text}", ',', '.')"""
@@ -327,7 +330,7 @@ def _failure(plan: Plan, error: duckdb.Error) -> DataError:
 
 def _failing_row(plan: Plan, sql: str, file: File | None) -> int | None:
     """The first row on which an expression raises: TRY gives NULL there, and so it may elsewhere."""
-    view = Plan(plan.source, {}, {}, {}, None, None, plan.typed, (), plan.nulled).view(file, numbered=True)
+    view = Plan(plan.source, {}, {}, {}, None, None, plan.typed, ()).view(file, numbered=True)
     connection = plan.source.connection
     try:
         suspects = connection.execute(

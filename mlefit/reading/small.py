@@ -47,9 +47,10 @@ def read_small(source: Source, request: Request) -> Table | None:
     values = np.empty((len(wanted), len(rows)))
     for i, place in enumerate(places):
         cells = [row[place] for row in rows]
-        if not all(_NUMBER.fullmatch(cell) or cell in _ABSENT for cell in cells):
+        absent = [cell.strip(" ").lower() in _ABSENT for cell in cells]
+        if not all(gone or _NUMBER.fullmatch(cell) for cell, gone in zip(cells, absent, strict=True)):
             return None
-        values[i] = [np.nan if cell in _ABSENT else float(cell) for cell in cells]
+        values[i] = [np.nan if gone else float(cell) for cell, gone in zip(cells, absent, strict=True)]
     keep = ~np.isnan(values).any(axis=0)
     if not keep.any() or (request.missing == "error" and not keep.all()):
         return None

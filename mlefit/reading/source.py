@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -82,8 +83,8 @@ class Source:
         """Size of the files as stored."""
         return sum(os.stat(file.path).st_size for file in self.files)
 
-    def scan(self, file: File | None = None, nulls: Sequence[str] = ("",)) -> str:
-        """The table function that reads the source, or one file of it; in text tables, `nulls` become NULL."""
+    def scan(self, file: File | None = None) -> str:
+        """The table function that reads the source, or one file of it; in text tables, empty cells are NULL."""
         if self.kind == "memory":
             return "memory"
         files = self.files if file is None else (file,)
@@ -96,7 +97,7 @@ class Source:
             packed = "" if compression == "none" else f", compression={literal(compression)}"
             return f"read_json({paths}, sample_size=-1{packed})"
         assert self.dialect is not None
-        return csv_scan(paths, self.dialect, compression, [column.sql for column in self.columns], nulls)
+        return csv_scan(paths, self.dialect, compression, [column.sql for column in self.columns])
 
     def place(self, file: File | None, row: int) -> str:
         """What to call row number `row` (from 0) of a file: its line where it has lines."""
@@ -125,6 +126,23 @@ class Source:
                 found = next(itertools.islice(itertools.chain([first], filled), row, None), None)
                 return None if found is None else found[0]
         return None
+
+    def first_value(self, name: str, missing: Collection[str]) -> str:
+        """The first cell of a column that is not missing, trimmed and in small letters.
+
+        Only the beginning of a text table is looked through, as DuckDB would read megabytes; "" if nothing is found.
+        """
+        assert self.dialect is not None
+        place = self.names.index(name)
+        text, _ = beginning(self.files[0], PEEK)
+        try:
+            for _, record in dialects.records(io.StringIO(text), self.dialect):
+                cell = record[place].strip(" ").lower() if place < len(record) else ""
+                if cell not in missing:
+                    return cell
+        except csv.Error:
+            pass  # for the reader proper to name, unless the beginning ends in mid-quote
+        return ""
 
     def broken(self, error: Exception) -> DataError:
         """The sentence for a file that the reader could not get through: what is wrong on which line."""

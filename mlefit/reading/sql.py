@@ -41,13 +41,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[str], nulls: Sequence[str]) -> str:
+def csv_scan(paths: str, dialect: Dialect, compression: str, columns: Sequence[str]) -> str:
     """DuckDB's reader told everything, so that it guesses nothing; every value stays text."""
     types = ", ".join(f"{literal(name[1:-1].replace(chr(34) * 2, chr(34)))}: 'VARCHAR'" for name in columns)
     return (
         f"read_csv({paths}, auto_detect=false, header={str(dialect.header).lower()}, skip={dialect.skip}, "
         f"delim={literal(dialect.delimiter)}, quote={literal(dialect.quote)}, escape={literal(dialect.quote)}, "
-        f"compression={literal(compression)}, nullstr=[{', '.join(map(literal, nulls or ('',)))}], "
+        f"compression={literal(compression)}, nullstr='', "
         f"buffer_size=8388608, columns={{{types}}})"
     )
 
