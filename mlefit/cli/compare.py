@@ -98,7 +98,7 @@ def command(
     from mlefit.inference.fit import Options
 
     plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
-    roles = incomplete.added(columns.roles)
+    roles = incomplete.added(columns.roles(request))
     options = Options(interval="none", weight_kind=columns.weight_kind)
     families: list[str | Family] = [*(names(dist) or ["all"])]
     own = written.own()

@@ -59,7 +59,7 @@ def command(
 
     options = Options(inference.level, inference.of_the_fit, columns.weight_kind, pairs(start, "--start"))
     request = reading.request(data)
-    family, roles = distribution.of(incomplete.added(columns.roles), request)
+    family, roles = distribution.of(incomplete.added(columns.roles(request)), request)
     fits = estimate(family, request, roles, options, progress(), inference.wanted())
     if plot:
         from mlefit.api import samples

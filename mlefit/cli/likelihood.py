@@ -56,7 +56,7 @@ def command(
 
     request = reading.request(data)
     options = Options(level, "profile" if plot else "none")
-    roles = incomplete.added(o.Columns(column, weights=weights, trials=trials).roles)
+    roles = incomplete.added(o.Columns(column, weights=weights, trials=trials).roles(request))
     family, roles = distribution.of(roles, request)
     axes: dict[str, Any] = {}
     for name, values in map(s.parse_axis, grid or ()):

@@ -142,11 +142,16 @@ class Reading(Rows):
     missing: Annotated[
         Unless,
         choice("--missing", of=get_args(Unless), panel=READING,
-               help="Missing values (empty, NA, NaN, null): drop and count, or refuse."),
+               help="Missing values (empty, NA, N/A, #N/A, <NA>, NaN, null, \\N or . in any case): drop, or refuse."),
     ] = "drop"  # fmt: skip
 
     def request(self, data: str | None) -> Request:
         return replace(super().request(data), missing=self.missing)
+
+
+def named(texts: Sequence[str] | None, request: Request) -> list[str]:
+    """Names of columns; one that the data have is that column, commas and all."""
+    return names(texts, lambda: request.open().names)
 
 
 @dataclass(frozen=True)
@@ -159,12 +164,12 @@ class Columns:
     weight_kind: WeightKind = "frequency"
     trials: Trials = None
 
-    @property
-    def roles(self) -> Roles:
+    def roles(self, request: Request) -> Roles:
+        """The same of the columns that these data have."""
         from mlefit.api import Roles
 
         further = (self.trials,) if self.trials else ()
-        return Roles(tuple(names(self.column)), tuple(names(self.by)), self.weights, further)
+        return Roles(tuple(named(self.column, request)), tuple(named(self.by, request)), self.weights, further)
 
 
 @dataclass(frozen=True)

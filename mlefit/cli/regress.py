@@ -59,10 +59,12 @@ def command(
     from mlefit.regressing import Plan, run
 
     data, formula = r.arguments(data, formula)
+    request = reading.request(data)
     plan = Plan(
         formula, written.own() or dist, r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure,
-        weights, trials, incomplete.lower, incomplete.censoring, tuple(names(by)), cluster, tuple(names(levels)),
+        weights, trials, incomplete.lower, incomplete.censoring, tuple(o.named(by, request)),
+        cluster, tuple(names(levels)),
     )  # fmt: skip
     options = Options(level, interval, weight_kind, "robust" if robust else "information", exponentiate)
-    fits = run(plan, reading.request(data), options)
+    fits = run(plan, request, options)
     return r.finished(fits, plan, save)

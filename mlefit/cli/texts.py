@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from mlefit.errors import UsageError, nearest
@@ -28,9 +28,9 @@ def split(text: str) -> list[str]:
     return [part for part in [*parts, current.strip()] if part]
 
 
-def names(texts: Sequence[str] | None) -> list[str]:
-    """Names given as repeated options, comma-separated lists, or both."""
-    return [part for item in texts or () for part in split(item)]
+def names(texts: Sequence[str] | None, known: Callable[[], Collection[str]] = tuple) -> list[str]:
+    """Names given as repeated options, comma-separated lists, or both; one that is `known` as it stands is one name."""
+    return [part for item in texts or () for part in ([item] if "," in item and item in known() else split(item))]
 
 
 def pairs(texts: Sequence[str] | None, option: str) -> dict[str, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from mlefit.cli import console
-from mlefit.cli.options import WRITING, choice, option
+from mlefit.cli.options import WRITING, choice, named, option
 from mlefit.cli.texts import names
 from mlefit.errors import DataError, UsageError
 from mlefit.report.document import Document
@@ -194,8 +194,10 @@ def plan(
         raise UsageError("say what to minimise: --loss bce, cross-entropy, mse, gaussian-nll, mae, poisson or a family")
     if resume is None:
         losses.get(loss or "")
-    chosen = None if features is None else tuple(n for n in names(features) if n.lower() != "none")
-    if data is None and nothing_piped():
+    request = None if data is None and nothing_piped() else source(data)
+    listed = named(features, request) if request else names(features)
+    chosen = None if features is None else tuple(n for n in listed if n.lower() != "none")
+    if request is None:
         if resume is not None or loss is None:
             raise UsageError("no data: --resume needs the same data as the run that it goes on with")
         sample = sample_plan(loss)
@@ -204,7 +206,7 @@ def plan(
         console.message(f"no data given: training on the bundled sample {sample[1].name}, target {sample[0].target}")
         plan = Plan(loss, sample[0].target, chosen, weights, trials or sample[0].trials, held)
         return plan, source(str(sample[1]))
-    return Plan(loss or "", target or "", chosen, weights, trials, held), source(data)
+    return Plan(loss or "", target or "", chosen, weights, trials, held), request
 
 
 def nothing_piped() -> bool:
