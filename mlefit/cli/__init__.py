@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -69,7 +70,7 @@ def _reflowed(text: str) -> str:
 app = typer.Typer(
     name="mlefit",
     cls=Commands,
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
@@ -87,11 +88,16 @@ def _version(value: bool) -> None:
     epilog="Start with: mlefit estimate sample_data/coin.csv --dist bernoulli",
 )
 def root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Options of every command."""
+    """Options of every command. Without one there is no result, so the help goes to standard error."""
+    if context.invoked_subcommand is None:
+        with redirect_stdout(sys.stderr):
+            print(context.get_help())
+        raise typer.Exit(2)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -120,8 +126,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if said is None:
             return _unexpected(error)
         context = getattr(error, "ctx", None)
-        if type(error).__name__ == "NoArgsIsHelpError":
-            return 2
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
         sentence = said().rstrip(".")
         message(f"{sentence[:1].lower()}{sentence[1:]}{where}", always=True)
@@ -152,8 +156,11 @@ def main() -> None:
         status = run()
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone (`| head -1`): nothing is wrong, and Python must not complain at exit.
+    except (BrokenPipeError, SystemExit) as error:
+        # The reader has gone (`| head -1`): nothing is wrong, and Python must not complain at exit. Typer and rich
+        # make an exit of it.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import signature
@@ -151,3 +153,39 @@ def test_a_name_given_twice_is_refused(mlefit: Callable[..., Any], arguments: tu
     ran = mlefit(*(part.format(DATA / "three.csv") for part in arguments))
     assert (ran.status, ran.out) == (2, "")
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("estimate", "{}", "--column", "a,b", "--column", "c", "--by", "g,h"),
+        ("compare", "{}", "--dist", "normal", "--column", "a,b", "--by", "g,h"),
+        ("likelihood", "{}", "--column", "a,b"),
+        ("regress", "{}", "c ~ 1", "--by", "g,h"),
+        ("train", "{}", "--loss", "mse", "--target", "c", "--features", "a,b", "--epochs", "1"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_column_is_its_name_commas_and_all(
+    mlefit: Callable[..., Any], table: Callable[..., Path], arguments: tuple[str, ...]
+) -> None:
+    rows = [f"{i * i % 7},{i},{'xy'[i % 2]}" for i in range(12)]
+    ran = mlefit(*(part.format(table('"a,b",c,"g,h"', *rows)) for part in arguments))
+    assert (ran.status, "no column" in ran.err) == (0, False)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "estimate --help", "sample -d normal -p mu=0,sigma=1 -n 200000", "families -f csv", "explain gamma"],
+)
+def test_a_reader_that_leaves_is_no_failure(command: str) -> None:
+    # A reader that is gone before the first byte comes: the hardest case.
+    shell = f"{sys.executable} -m mlefit {command} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_command_is_wrong_usage_with_the_help_on_standard_error(mlefit: Callable[..., Any]) -> None:
+    ran = mlefit()
+    assert (ran.status, ran.out) == (2, "")
+    assert "Usage: mlefit" in ran.err
