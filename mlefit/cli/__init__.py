@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlefit import __version__
-from mlefit.cli.console import message, settings
+from mlefit.cli.console import message, output, settings
 from mlefit.cli.groups import spread
 from mlefit.errors import MlefitError, nearest
 from mlefit.report.document import Document, write
@@ -107,7 +107,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if isinstance(result, Document):
             for line in result.said(settings.format):
                 message(line)
-            write(result, settings.format)
+            write(result, settings.format, output())
             return result.status
         return int(result or 0)
     except MlefitError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
+from mlefit.errors import DataError
 from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
@@ -27,6 +28,17 @@ def message(text: str, *, always: bool = False) -> None:
     """One line on standard error; -q silences all but errors."""
     if (always or not settings.quiet) and sys.stderr is not None:
         print(f"mlefit: {harmless(text)}", file=sys.stderr)
+
+
+def output() -> TextIO:
+    """Standard output.
+
+    Raises:
+        DataError: the caller has closed it.
+    """
+    if sys.stdout is None:
+        raise DataError("standard output is closed, so there is nowhere to write the result")
+    return sys.stdout
 
 
 def progress_wanted() -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 from mlefit.cli import options as o
+from mlefit.cli.console import output
 
 HELP = """\
 Keeps the input's columns and appends the parameters of each row's distribution by name ([bold]p[/], [bold]mu[/],
@@ -51,6 +51,6 @@ def command(
     request = checked(found, rows.request(data))
     tally, levels = Tally(), probabilities(quantile, "0.05,0.95")
     chunks = predictions(found, request, quantiles=levels, interval=interval, keep=not only, unseen=tally)
-    write_chunks(chunks, always.format, sys.stdout)
+    write_chunks(chunks, always.format, output())
     tally.say()
     return 0

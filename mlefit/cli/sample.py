@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
 from mlefit.cli import options as o
+from mlefit.cli.console import output
 from mlefit.cli.distribution import Written
 from mlefit.cli.texts import pairs
 from mlefit.errors import UsageError
@@ -73,5 +73,5 @@ def command(
         else:
             request = checked(found, rows.request(data))
             chunks = draws_of(found, request, chosen)
-    write_chunks(chunks, always.format, sys.stdout)
+    write_chunks(chunks, always.format, output())
     return 0

@@ -53,6 +53,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.replicates < FEWEST:
             raise UsageError(f"a bootstrap needs at least {FEWEST} replicates; {self.replicates} are too few")
+        if self.seed < 0:
+            raise UsageError(f"a seed is 0 or more; {self.seed} is not")
         for value, choices in ((self.kind, ("nonparametric", "parametric")), (self.limits, ("bca", "percentile"))):
             if value not in choices:
                 raise UsageError(f"{value!r} is no kind of bootstrap; choose {' or '.join(choices)}")

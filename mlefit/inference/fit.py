@@ -30,6 +30,7 @@ from mlefit.solvers.solution import Index, Solution
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from mlefit.inference.bootstrap import Kind, Limits
     from mlefit.inference.derived import Derived
     from mlefit.inference.hypotheses import NullTests
 
@@ -72,7 +73,7 @@ class Options:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit(Result):
     """The maximum-likelihood fit of one family to one column or group. Shapes: K parameters, k scores.
 
@@ -99,6 +100,8 @@ class Fit(Result):
         interval_detail: what else made the limits, such as the replicates of a bootstrap.
         derived: formulas of the parameters and quantiles, where asked for.
         tests: of values of the parameters, where asked for.
+        sample: the rows of this fit and of those made with it, this one's being group `number`; None where they
+            were streamed.
     """
 
     family: Family
@@ -127,18 +130,39 @@ class Fit(Result):
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
     tests: tuple[NullTests, ...] = ()
+    sample: Sample | None = None
 
     @property
     def estimates(self) -> dict[str, float]:
         """Every parameter's estimate."""
         return dict(zip(self.family.names, self.theta.tolist(), strict=True))
 
-    def interval(self, level: float = 0.95, method: Interval = "wald") -> dict[str, tuple[float, float]]:
+    def interval(
+        self,
+        level: float = 0.95,
+        method: Interval | Literal["bootstrap"] = "wald",
+        *,
+        replicates: int = 2000,
+        seed: int = 0,
+        bootstrap: Kind = "nonparametric",
+        bootstrap_limits: Limits = "bca",
+    ) -> dict[str, tuple[float, float]]:
         """Confidence limits of every parameter.
 
+        Args:
+            level: in (0, 1).
+            method: wald, profile, bootstrap or none.
+            replicates, seed, bootstrap, bootstrap_limits: of the bootstrap, as in `mlefit.fit`.
+
         Raises:
-            UsageError: a level outside (0, 1), an unknown method, or profile limits with importance weights.
+            UsageError: a level outside (0, 1), an unknown method, profile limits with importance weights, or a
+                bootstrap of rows that were streamed.
+            DataError: no bootstrap replicate has a maximum.
         """
+        if method == "bootstrap":
+            lower, upper = self._bootstrapped(level, replicates, seed, bootstrap, bootstrap_limits)
+            pairs = zip(lower.tolist(), upper.tolist(), strict=True)
+            return dict(zip(self.family.names, pairs, strict=True))
         options = Options(level=level, interval=method, weight_kind=self.weight_kind)
         lower, upper = _limits(
             self.family,
@@ -152,6 +176,22 @@ class Fit(Result):
         )
         pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
         return dict(zip(self.family.names, pairs, strict=True))
+
+    def _bootstrapped(
+        self, level: float, replicates: int, seed: int, kind: Kind, limits: Limits
+    ) -> tuple[Array, Array]:
+        from mlefit.inference.bootstrap import Plan, bootstrap, with_limits
+
+        if self.sample is None:
+            raise UsageError("the rows of a file so large are not kept; ask for bootstrap limits when you fit it")
+        Options(level=level)
+        if not self.converged:
+            return np.full_like(self.theta, np.nan), np.full_like(self.theta, np.nan)
+        rows = self.sample if self.sample.groups == 1 else self.sample.take(np.array([self.number]))
+        plan = Plan(replicates, seed, kind, limits)
+        found = bootstrap(self, rows, plan, importance=self.weight_kind == "importance")
+        limited = with_limits(replace(self, level=level), found)
+        return limited.lower, limited.upper
 
     @property
     def parameters_count(self) -> int:
@@ -216,6 +256,7 @@ def fit_sample(
         raise DataError(f"{column} has no values to fit")
     counts = sample.counts if counts is None else counts
     weight = sample.total_weight
+    whole = sample
     if family.discrete and options.weight_kind == "frequency":
         sample = sample.collapse()
     kinds = family.kinds(sample.y)
@@ -239,6 +280,7 @@ def fit_sample(
         column=column,
         groups=groups,
         dropped=dropped,
+        sample=whole,
     )
 
 
@@ -255,10 +297,12 @@ def report(
     column: str,
     groups: Sequence[Mapping[str, Any]] | None,
     dropped: Sequence[int] | int,
+    sample: Sample | None = None,
 ) -> list[Fit]:
     """Fits from a solution: certificate, errors, limits.
 
-    `extremes` are each group's smallest and largest y; `scatter` (G, k, k) is the middle of the robust sandwich.
+    `extremes` are each group's smallest and largest y; `scatter` (G, k, k) is the middle of the robust sandwich;
+    `sample` is kept with the fits.
     """
     count = solution.theta.shape[0]
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
@@ -326,6 +370,7 @@ def report(
             target,
             i,
             weight_kind=options.weight_kind,
+            sample=sample,
         )
         for i in range(count)
     ]

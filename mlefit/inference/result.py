@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite, log, nan
-from typing import TYPE_CHECKING, Any
+from math import floor, isfinite, log, log10, nan
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,10 +17,23 @@ if TYPE_CHECKING:
 
 Record = dict[str, float | None]
 
+SHOWN: Final = 8  # parameters in a result's repr
+
 
 def number(value: float) -> float | None:
     """A float for JSON: None for NaN and infinities."""
     return float(value) if isfinite(value) else None
+
+
+def with_error(estimate: float, error: float) -> str:
+    """An estimate and in brackets its standard error to two digits, both to the same place: 4.01 (0.34)."""
+    if not (isfinite(error) and error > 0 and isfinite(estimate)):
+        return f"{estimate:.4g}"
+    decimals = 1 - floor(log10(error))
+    if 0 <= decimals <= 6 and abs(estimate) < 1e7:
+        return f"{estimate:.{decimals}f} ({error:.{decimals}f})"
+    digits = max(2, 2 + floor(log10(abs(estimate))) - floor(log10(error))) if estimate else 2
+    return f"{estimate:.{min(digits, 15)}g} ({error:.2g})"
 
 
 def parameter(estimate: float, std_error: float, lower: float, upper: float, **between: float) -> Record:
@@ -73,6 +86,17 @@ class Result:
     converged: bool
     warnings: tuple[str, ...]
     effective_n: float
+
+    def __repr__(self) -> str:
+        """Fit(gamma of serving, n=254: shape=4.01 (0.34), rate=0.0544 (0.0049), log-likelihood -1253.6)."""
+        of = "" if self.column in ("", "y") else f" of {self.column}"
+        labels = "".join(f", {name}={value}" for name, value in (self.group or {}).items())
+        pairs = list(zip(self.estimates.items(), self.std_errors.values(), strict=True))
+        told = [f"{name}={with_error(value, error)}" for (name, value), error in pairs[:SHOWN]]
+        told += [f"{len(pairs) - SHOWN} more"] if len(pairs) > SHOWN else []
+        told += [f"log-likelihood {self.log_likelihood:.1f}"] if isfinite(self.log_likelihood) else []
+        told += [] if self.converged else ["not converged"]
+        return f"{type(self).__name__}({self.family.name}{of}{labels}, n={self.n}: {', '.join(told)})"
 
     @property
     def estimates(self) -> dict[str, float]:

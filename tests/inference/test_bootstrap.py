@@ -164,3 +164,17 @@ def test_groups_are_each_bootstrapped():
 def test_what_cannot_be_bootstrapped_is_said(options, error, message):
     with pytest.raises(error, match=message):
         mlefit.fit([1.0, 2, 4], "exponential", interval="bootstrap", **options)
+
+
+@pytest.mark.parametrize(("family", "by"), [("gamma", None), ("gamma", "g"), ("poisson", None), ("cauchy", None)])
+def test_limits_asked_for_later_are_those_of_the_fit(family, by):
+    """The rows are kept with the fit, so that the same seed gives the same limits."""
+    generator = np.random.default_rng(4)
+    data = {"y": generator.poisson(5, 60) + 1.0, "g": np.repeat(["a", "b"], 30)}
+    plan = {"replicates": 60, "seed": 3, "bootstrap_limits": "percentile"}
+    options = {"column": "y"} | ({"by": by} if by else {})
+    at_once = mlefit.fit(data, family, level=0.9, interval="bootstrap", **plan, **options)
+    later = mlefit.fit(data, family, **options)
+    for one, two in zip(*([fits] if by is None else fits for fits in (at_once, later)), strict=True):
+        expected = {name: (p["ci_lower"], p["ci_upper"]) for name, p in one.parameters().items()}
+        assert two.interval(0.9, "bootstrap", **plan) == expected
