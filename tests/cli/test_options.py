@@ -159,21 +159,6 @@ def test_a_name_given_twice_is_refused(mlefit: Callable[..., Any], arguments: tu
 
 @pytest.mark.parametrize(
     "arguments",
-    [("estimate", "--interval", "bootstrap"), ("compare", "--dist", "normal"), ("compare", "--folds", "5")],
-)
-def test_a_seed_is_not_negative(mlefit: Callable[..., Any], table: Callable[..., Path], arguments: Any) -> None:
-    ran = mlefit(arguments[0], table("y", "1", "2", "5"), *arguments[1:], "--seed", "-1")
-    assert (ran.status, ran.out, ran.err) == (2, "", "mlefit: a seed is 0 or more; -1 is not\n")
-
-
-@pytest.mark.parametrize(
-    "arguments", [("estimate", "data.csv"), ("sample", "--dist", "normal", "--params", "mu=0,sigma=1")]
-)
-def test_a_closed_output_is_said(program: Callable[..., Any], table: Callable[..., Path], arguments: Any) -> None:
-    folder = table("y", "1", "2", "5").parent
-    ran = program(*arguments, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(1))
-    assert ran.status == 1
-    assert ran.err == "mlefit: standard output is closed, so there is nowhere to write the result\n"
     [
         ("estimate", "{}", "--column", "a,b", "--column", "c", "--by", "g,h"),
         ("compare", "{}", "--dist", "normal", "--column", "a,b", "--by", "g,h"),
@@ -206,3 +191,22 @@ def test_no_command_is_wrong_usage_with_the_help_on_standard_error(mlefit: Calla
     ran = mlefit()
     assert (ran.status, ran.out) == (2, "")
     assert "Usage: mlefit" in ran.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("estimate", "--interval", "bootstrap"), ("compare", "--dist", "normal"), ("compare", "--folds", "5")],
+)
+def test_a_seed_is_not_negative(mlefit: Callable[..., Any], table: Callable[..., Path], arguments: Any) -> None:
+    ran = mlefit(arguments[0], table("y", "1", "2", "5"), *arguments[1:], "--seed", "-1")
+    assert (ran.status, ran.out, ran.err) == (2, "", "mlefit: a seed is 0 or more; -1 is not\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("estimate", "data.csv"), ("sample", "--dist", "normal", "--params", "mu=0,sigma=1")]
+)
+def test_a_closed_output_is_said(program: Callable[..., Any], table: Callable[..., Path], arguments: Any) -> None:
+    folder = table("y", "1", "2", "5").parent
+    ran = program(*arguments, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(1))
+    assert ran.status == 1
+    assert ran.err == "mlefit: standard output is closed, so there is nowhere to write the result\n"
