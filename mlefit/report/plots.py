@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from mlefit.errors import UsageError
+from mlefit.families.truncated import Truncated
 from mlefit.inference.intervals import normal_quantile
 from mlefit.inference.surface import Surface, by_factors, evaluate
 from mlefit.report import figure as f
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mlefit.sample import Sample
 
 MOST: Final = 12  # panels of one figure
+KINDS: Final = 500  # of rows, such as limits of their own, whose densities are averaged
 BARS: Final = 60  # more distinct counts than these are drawn as a histogram
 
 
@@ -54,14 +56,14 @@ def _one(axis: Axes, fit: Fit, sample: Sample) -> None:
     label = f"{fit.family.name}: {estimates}" if len(estimates) < 60 else fit.family.name
     axis.set_xlabel(harmless(fit.column))
     weight = np.ones(sample.n) if sample.weight is None else np.asarray(sample.weight)
-    if fit.family.censored or fit.family.truncated:
+    if fit.family.censored:
         survival_panel(axis, fit, np.asarray(sample.y), weight, label)
     elif fit.family.labels:
         _levels(axis, fit, sample, weight, label)
     elif fit.family.discrete:
         _counts(axis, fit, sample, weight, label)
     else:
-        _histogram(axis, fit, np.asarray(sample.y), weight, label)
+        _histogram(axis, fit, np.atleast_2d(sample.y), weight, label)
     # Above the data, so that neither bars nor curve run under the text.
     _, high = axis.get_ylim()
     room = 1.18 if fit.group is None else 1.4
@@ -87,15 +89,7 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
     low, high = int(y.min()), int(y.max())
     values = np.arange(low, min(high, low + 2000) + 1, dtype=float)
     shares = np.array([weight[y == v].sum() for v in values]) / weight.sum()
-    if sample.y.ndim == 1:
-        fitted = _density(fit, values)
-    else:  # rows differ in their trials: the average of their probabilities
-        further = np.unique(np.vstack([sample.y[1:], weight]), axis=1)
-        fitted = np.zeros(values.size)
-        for column in range(further.shape[1]):
-            rest = np.repeat(further[:-1, column : column + 1], values.size, axis=1)
-            fitted += _density(fit, np.vstack([values, rest])) * (sample.y[1:] == further[:-1, [column]]).all(0).sum()
-        fitted /= sample.n
+    fitted = _density(fit, values) if sample.y.ndim == 1 else _mean_density(fit, values, sample.y[1:], weight)
     many = values.size > BARS
     axis.bar(values, shares, width=1.0 if many else 0.8, color=f.DATA, label="data")
     axis.plot(values, fitted, "-" if many else "o-", color=f.MODEL, markersize=5, linewidth=1.4, label=label)
@@ -108,7 +102,9 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _histogram(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) -> None:
+def _histogram(axis: Axes, fit: Fit, rows: Array, weight: Array, label: str) -> None:
+    """`rows` are (1, n), or (d, n) with limits of truncation, under which the density is the average of the rows'."""
+    y = rows[0]
     low, high = float(y.min()), float(y.max())
     near, far = np.quantile(y, [0.005, 0.995])
     clipped = (high - low) > 4 * (far - near) > 0
@@ -135,7 +131,7 @@ def _histogram(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) -> Non
     pad = 0.06 * (edges[-1] - edges[0])
     grid = np.linspace(edges[0] - pad, edges[-1] + pad, 801)
     grid = grid[fit.family.support.contains(grid)]
-    density = _density(fit, grid)
+    density = _density(fit, grid) if len(rows) == 1 else _mean_density(fit, grid, rows[1:], weight)
     tallest = 3 * float((heights / (weight.sum() * widths)).max())
     axis.plot(grid, np.where(density <= 20 * tallest, density, np.nan), color=f.MODEL, linewidth=2, label=label)
     axis.set_ylim(0, min(tallest, max(1.02 * np.nanmax(np.append(density, 0)), tallest / 3 * 1.05)))
@@ -143,6 +139,21 @@ def _histogram(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) -> Non
     axis.set_ylabel("density")
     if clipped:
         axis.set_title(f"{int((~inside).sum())} values beyond the axis", loc="right", fontsize=9)
+
+
+def _mean_density(fit: Fit, y: Array, others: Array, weight: Array) -> Array:
+    """The fitted density at y averaged over what rows have besides, such as limits; of very many, over some."""
+    kinds, which = np.unique(others, axis=1, return_inverse=True)
+    share = np.bincount(which.ravel(), weights=weight)
+    if share.size > KINDS:
+        kinds, share = others[:, :: -(-others.shape[1] // KINDS)], weight[:: -(-others.shape[1] // KINDS)]
+    rows = [np.vstack([y, np.repeat(kind[:, None], y.size, axis=1)]) for kind in kinds.T]
+    with np.errstate(all="ignore"):
+        densities = np.array([np.exp(-fit.family.nll(row, fit.eta[:, None])) for row in rows])
+    if isinstance(fit.family, Truncated):
+        ends = [fit.family.window(row) for row in rows]
+        densities = np.where([(left < y) & (y <= right) for left, right in ends], densities, 0.0)
+    return np.asarray(share @ np.where(np.isfinite(densities), densities, 0.0) / share.sum())
 
 
 def _density(fit: Fit, y: Array) -> Array:
