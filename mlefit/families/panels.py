@@ -523,8 +523,10 @@ def _reach(
 ) -> tuple[Array, NDArray[np.bool_], NDArray[np.bool_]]:
     """The v (M,) beyond `base` at which a tail ends, whether it has not at the limit, and whether it breaks off."""
     limit = np.maximum(limit, base + 1e-3)
-    part = (np.arange(1, 33) / 32) ** 3
-    v = base[:, None] + (limit - base)[:, None] * part
+    # Close together where another mode could lie, up to some seventy of its widths away.
+    near_by, room = 0.2 * np.arange(1, 26), (limit - base)[:, None]
+    far_off = near_by[-1] + np.maximum(room - near_by[-1], 0.0) * (np.arange(1, 25) / 24) ** 3
+    v = base[:, None] + np.minimum(np.hstack([np.broadcast_to(near_by, (base.size, 25)), far_off]), room)
     start = stretched(sign * np.stack([np.zeros_like(base), base], axis=1))
     with np.errstate(all="ignore"):
         floor = np.min(np.where(start > -inf, start, inf), axis=1) - reach

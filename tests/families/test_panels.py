@@ -322,3 +322,13 @@ def test_a_formula_has_a_name_to_be_found_by():
     assert again.support == density.support
     with pytest.raises(UsageError, match="such as density:"):
         registry.get("density")
+
+
+@pytest.mark.parametrize("apart", [5.0, 20.0, 60.0])
+def test_modes_far_apart_are_all_found(apart):
+    density = Density("log(exp(-y**2/2)/2 + exp(-(y - m)**2/2)/2) - log(2*pi)/2", ["m"])
+    eta = np.array([[apart]])
+    assert density.support == real
+    assert density.mass(eta)[0] == pytest.approx(1.0, abs=1e-12)
+    assert density.mean(eta)[0] == pytest.approx(apart / 2, rel=1e-12)
+    assert np.exp(density.log_sf(np.array([apart]), eta))[0] == pytest.approx(0.25, rel=1e-4)
