@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -18,6 +18,7 @@ from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, Interval, Options, WeightKind, fit_sample
 from mlefit.inference.stream import Key, Part, fit_parts
 from mlefit.sample import Sample
+from mlefit.wording import in_python
 
 if TYPE_CHECKING:
     from mlefit.inference.bootstrap import Kind, Limits
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # Sources above this size are read in parts; below it, one read is faster and the rows are kept.
 LARGE: Final = 64 * 2**20
+
+# A column by its label, or several of them.
+Names = str | int | Sequence[str | int]
 
 Progress = Callable[[Iterator[reading.Table], reading.Source], Iterator[reading.Table]]
 
@@ -48,12 +52,13 @@ class Roles:
     censoring: Censoring = field(default_factory=Censoring)
 
 
+@in_python(dist="family", weight="weights", quantile="quantiles")
 def fit(
     data: Any,
     family: str | Family = "normal",
     *,
-    column: str | None = None,
-    by: str | Sequence[str] = (),
+    column: Names | None = None,
+    by: Names = (),
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
     trials: Any = None,
@@ -74,13 +79,16 @@ def fit(
     quantiles: Sequence[float] = (),
     where: str | None = None,
     missing: reading.Missing = "drop",
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    no_header: bool = False,
 ) -> Any:
     """Fit a family by maximum likelihood.
 
     Args:
         data: values (n,), a DataFrame, a mapping of columns, or the path of a file.
         family: a family or its name; `mlefit families` lists them.
-        column: the column to fit, where `data` has several.
+        column: the column to fit, where `data` has several; or a list of columns, each fitted apart.
         by: column or columns whose values name groups, each fitted apart.
         weights: a column's name, or values (n,) where `data` are values.
         weight_kind: what a weight means; see `Options`.
@@ -98,22 +106,25 @@ def fit(
         quantiles: probabilities whose quantiles of the fitted distribution are wanted.
         where: SQL condition that rows must meet.
         missing: "drop" rows with missing values, or "error".
+        encoding, delimiter, no_header: of a file of text; see `reading.Request`.
 
     Returns:
-        A `Fit`; a list of them with `by`.
+        A `Fit`; a list of them with `by` or a list of columns.
 
     Raises:
         DataError: the data cannot be fitted; the message names row and value.
         UsageError: an unknown family, parameter or column.
     """
     chosen = registry.get(family) if isinstance(family, str) else family
-    groups = (by,) if isinstance(by, str) else tuple(by)
+    groups = named(by)
     roles_given = {"event": event, "upper": upper, "below": truncate_below, "above": truncate_above}
-    data, column, weights, trials, known = with_arrays(data, column, weights, trials, roles_given)
-    path, column, weight, further = source_of(data, column, weights, trials)
+    data, columns, weights, trials, known = with_arrays(data, named(column), weights, trials, roles_given)
+    path, columns, weight, further = source_of(data, columns, weights, trials)
     options = Options(level, "none" if interval == "bootstrap" else interval, weight_kind, start or {})
-    request = reading.Request(path, where=where, missing=missing)
-    roles = Roles((column,) if column else (), groups, weight, further, known)
+    request = reading.Request(
+        path, where=where, missing=missing, encoding=encoding, delimiter=delimiter, no_header=no_header
+    )
+    roles = Roles(columns, groups, weight, further, known)
     wanted = None
     if interval == "bootstrap" or null or derive or quantiles:
         from mlefit.inference.bootstrap import Plan
@@ -123,26 +134,47 @@ def fit(
         plan = Plan(replicates, seed, bootstrap, bootstrap_limits) if interval == "bootstrap" else None
         wanted = Wanted((null,) if null else (), formulas(derive or {}), quantiles, plan)
     fits = estimate(known.wrap(chosen.pin(fix) if fix else chosen), request, roles, options, wanted=wanted)
-    return fits if groups else fits[0]
+    return fits if groups or several(column) else fits[0]
+
+
+def named(columns: Names | None) -> tuple[str, ...]:
+    """Columns as a caller in Python names them: none, one label, or a list of labels."""
+    if columns is None:
+        return ()
+    if isinstance(columns, str) or not isinstance(columns, Iterable):
+        return (str(columns),)
+    return tuple(str(each) for each in columns)
+
+
+def several(column: Names | None) -> bool:
+    """Whether a list of columns was given, so that a list of results is wanted."""
+    return isinstance(column, Iterable) and not isinstance(column, str)
 
 
 def with_arrays(
-    data: Any, column: str | None, weights: Any, trials: Any, named: Mapping[str, Any]
-) -> tuple[Any, str | None, Any, Any, Censoring]:
-    """Data, column, weights and trials with what is known of rows besides; values (n,) become columns beside them."""
+    data: Any, columns: tuple[str, ...], weights: Any, trials: Any, roles: Mapping[str, Any]
+) -> tuple[Any, tuple[str, ...], Any, Any, Censoring]:
+    """Data, columns, weights and trials with what is known of rows besides; values (n,) become columns beside them."""
+    data, weights, trials = _held(data), _held(weights), _held(trials)
     arrays: dict[str, Any] = {}
-    known = censoring.from_values(named, arrays)
+    known = censoring.from_values({role: _held(value) for role, value in roles.items()}, arrays)
     if arrays:
         given = {"y": data, "weights": weights, "trials": trials}
         arrays |= {name: values for name, values in given.items() if np.ndim(values) == 1}
-        data, column = {name: _values(values) for name, values in arrays.items()}, "y"
+        data, columns = {name: _values(values) for name, values in arrays.items()}, ("y",)
         weights, trials = (n if n in arrays else v for n, v in (("weights", weights), ("trials", trials)))
-    return data, column, weights, trials, known
+    return data, columns, weights, trials, known
+
+
+def _held(values: Any) -> Any:
+    """Values that can be read only once (a generator, a view of a mapping), as a list; anything else as it is."""
+    once = isinstance(values, Iterable) and not isinstance(values, str | Sequence | Mapping)
+    return list(values) if once and not hasattr(values, "dtype") and not hasattr(values, "__array__") else values
 
 
 def source_of(
-    data: Any, column: str | None, weights: Any, trials: Any
-) -> tuple[str | reading.Source, str | None, str | None, tuple[str, ...]]:
+    data: Any, columns: tuple[str, ...], weights: Any, trials: Any
+) -> tuple[str | reading.Source, tuple[str, ...], str | None, tuple[str, ...]]:
     """What a caller in Python gave, as a source with the columns to fit, of weights, and of further roles.
 
     Raises:
@@ -150,18 +182,18 @@ def source_of(
     """
     if isinstance(data, str) or hasattr(data, "__fspath__"):
         path: str | reading.Source = str(data)
-        columns: dict[str, Any] = {}
+        values: dict[str, Any] = {}
     elif hasattr(data, "columns") or isinstance(data, Mapping):
-        path, columns = reading.from_frame(data), {}
+        path, values = reading.from_frame(data), {}
     else:
-        columns = {"y": _values(data)}
-        for name, values in (("weights", weights), ("trials", trials)):
-            if values is not None and not isinstance(values, str) and np.ndim(values) == 1:
-                columns[name] = _values(values)
-        path, column = reading.from_frame(columns), "y"
-    weight = "weights" if "weights" in columns else weights
-    further = () if trials is None else ("trials" if "trials" in columns else str(trials),)
-    return path, column, weight, further
+        values = {"y": _values(data)}
+        for name, given in (("weights", weights), ("trials", trials)):
+            if given is not None and not isinstance(given, str) and np.ndim(given) == 1:
+                values[name] = _values(given)
+        path, columns = reading.from_frame(values), ("y",)
+    weight = "weights" if "weights" in values else weights
+    further = () if trials is None else ("trials" if "trials" in values else str(trials),)
+    return path, columns, weight, further
 
 
 def _values(data: Any) -> Any:

@@ -35,7 +35,7 @@ class Censoring:
 
     def __post_init__(self) -> None:
         if self.event is not None and self.upper is not None:
-            raise UsageError("--event and --lower/--upper say the same in two ways; use one of them")
+            raise UsageError("--event and --upper say the same in two ways; use one of them")
 
     def __bool__(self) -> bool:
         return any(v is not None for v in (self.event, self.upper, self.below, self.above))

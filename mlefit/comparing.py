@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
-from mlefit.api import Roles, grouped, source_of, with_arrays
+from mlefit.api import Names, Roles, grouped, named, several, source_of, with_arrays
 from mlefit.censoring import Censoring
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
@@ -20,16 +20,18 @@ from mlefit.inference.fit import Options, WeightKind
 from mlefit.inference.model import Model
 from mlefit.inference.model_comparison import ModelComparison, rate
 from mlefit.sample import Sample
+from mlefit.wording import in_python
 
 SETS: Final = ("all", "continuous", "discrete")
 
 
+@in_python(dist="families", weight="weights")
 def compare(
     data: Any,
     families: str | Family | Sequence[str | Family] = "all",
     *,
-    column: str | None = None,
-    by: str | Sequence[str] = (),
+    column: Names | None = None,
+    by: Names = (),
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
     trials: Any = None,
@@ -43,11 +45,14 @@ def compare(
     seed: int = 0,
     where: str | None = None,
     missing: reading.Missing = "drop",
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    no_header: bool = False,
 ) -> Any:
     """Fit several families to a column and rank them.
 
     Args:
-        data, column, by, weights, weight_kind, trials, where, missing: as in `fit`.
+        data, column, by, weights, weight_kind, trials, where, missing, encoding, delimiter, no_header: as in `fit`.
         event, upper, truncate_below, truncate_above: what is known of rows besides, as in `fit`.
         families: families or their names; "all" for those whose support holds the data, "continuous" and "discrete"
             for those of them.
@@ -57,23 +62,25 @@ def compare(
         seed: of folds and bootstrap.
 
     Returns:
-        A `Comparison`; a list of them with `by`.
+        A `Comparison`; a list of them with `by` or a list of columns.
 
     Raises:
         DataError: no rows, or values no family can hold.
         UsageError: an unknown family, column or option.
     """
     known = {"event": event, "upper": upper, "below": truncate_below, "above": truncate_above}
-    data, column, weights, trials, censoring = with_arrays(data, column, weights, trials, known)
-    source, column, weight, further = source_of(data, column, weights, trials)
-    groups = (by,) if isinstance(by, str) else tuple(by)
-    request = reading.Request(source, where=where, missing=missing)
-    roles = Roles((column,) if column else (), groups, weight, further, censoring)
+    data, columns, weights, trials, censoring = with_arrays(data, named(column), weights, trials, known)
+    source, columns, weight, further = source_of(data, columns, weights, trials)
+    groups = named(by)
+    request = reading.Request(
+        source, where=where, missing=missing, encoding=encoding, delimiter=delimiter, no_header=no_header
+    )
+    roles = Roles(columns, groups, weight, further, censoring)
     plan = Plan(rank or ("held-out" if folds else "aic"), folds, replicates, seed)
     chosen = [families] if isinstance(families, str | Family) else list(families)
     options = Options(interval="none", weight_kind=weight_kind)
     found = compare_request(chosen, request, roles, plan, options)
-    return found if groups else found[0]
+    return found if groups or several(column) else found[0]
 
 
 def compare_request(

@@ -22,6 +22,7 @@ from mlefit.inference.learning import Prepared, Table, finish, prepare
 from mlefit.inference.model import ConstantScorer, Model
 from mlefit.inference.target import Target, wants_labels
 from mlefit.inference.training import Settings, State, Watch, run
+from mlefit.wording import in_python
 
 # A text column chosen by default is left out when it has more labels than this and than half the rows: a name.
 NAMES: Final = 20
@@ -67,6 +68,7 @@ class Plan:
         return Plan(**{**record, "features": None if features is None else tuple(features)})
 
 
+@in_python(dist="loss", weight="weights")
 def train(
     data: Any,
     loss: str = "mse",
@@ -78,6 +80,9 @@ def train(
     validation: float | str | None = None,
     where: str | None = None,
     missing: reading.Missing = "drop",
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    no_header: bool = False,
     settings: Settings | None = None,
     **options: Any,
 ) -> Model:
@@ -93,6 +98,7 @@ def train(
         validation: a share of the rows, a file, or an SQL condition that marks the rows to watch.
         where: SQL condition that rows must meet.
         missing: "drop" rows with missing values, or "error".
+        encoding, delimiter, no_header: of a file of text; see `reading.Request`.
         settings: how to train; or give its attributes as keywords: `hidden=(16,)`, `epochs=50` ...
 
     Raises:
@@ -114,7 +120,11 @@ def train(
         loss, target, None if features is None else tuple(features), weights,
         None if trials is None else str(trials), path,
     )  # fmt: skip
-    return Run.open(reading.Request(reading.source_of(data), where=where, missing=missing), plan, chosen).train()
+    request = reading.Request(
+        reading.source_of(data), where=where, missing=missing, encoding=encoding, delimiter=delimiter,
+        no_header=no_header,
+    )  # fmt: skip
+    return Run.open(request, plan, chosen).train()
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from mlefit.inference.model import Model
 from mlefit.inference.regression import Block, Case, Options, Regression, fit_regressions, score_names, within
 from mlefit.inference.scorer import LinearScorer
 from mlefit.inference.target import Target
+from mlefit.wording import in_python
 
 # The parameter that the formula of the response models, the first of these that a family has.
 MAIN: Final = ("p", "mu", "mean", "location", "loc", "scale", "rate", "df")
@@ -65,6 +66,7 @@ class Plan:
     levels: tuple[str, ...] = ()
 
 
+@in_python(dist="family", formula="formulas", link="links")
 def regress(
     data: Any,
     formula: str,
@@ -76,6 +78,9 @@ def regress(
     by: str | Sequence[str] = (),
     where: str | None = None,
     missing: reading.Missing = "drop",
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    no_header: bool = False,
     options: Options | None = None,
     event: str | None = None,
     lower: str | None = None,
@@ -96,6 +101,7 @@ def regress(
         by: column or columns whose values name groups, each fitted apart.
         where: SQL condition that rows must meet.
         missing: "drop" rows with missing values, or "error".
+        encoding, delimiter, no_header: of a file of text; see `reading.Request`.
         options: how to fit and what to report.
         event: column, 1 where the response was observed and 0 where it is right-censored.
         lower, upper: columns of the ends of intervals, in place of a response.
@@ -120,7 +126,10 @@ def regress(
         )  # fmt: skip
     except TypeError as error:
         raise UsageError(f"unknown option of regress: {error}") from error
-    fits = run(plan, reading.Request(path, where=where, missing=missing), options)
+    request = reading.Request(
+        path, where=where, missing=missing, encoding=encoding, delimiter=delimiter, no_header=no_header
+    )
+    fits = run(plan, request, options)
     return fits if groups else fits[0]
 
 

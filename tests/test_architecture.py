@@ -17,6 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Each part of the package and its floor. Parts on one floor do not import each other.
 FLOORS = {
     "errors": -1,
+    "wording": -0.5,
     "samples": 0,
     "families": 0,
     "sample": 1,

@@ -248,7 +248,7 @@ def response(target: Target, table: Table, family: Family, loss: str) -> Array:
     if len(family.columns) == 1 or isinstance(table.target, Codes):
         return target.encode(table.target, family, loss)
     if table.trials is None:
-        raise DataError(f"{family.name} needs the number of trials; give --trials N or a column")
+        raise DataError(f"{family.name} needs --trials: a column or a number")
     y = np.stack([table.target, table.trials])
     bad = ~((y[0] >= 0) & (y[0] <= y[1]) & (y == np.floor(y)).all(axis=0))
     if bad.any():

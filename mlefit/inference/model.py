@@ -23,6 +23,7 @@ from mlefit.inference import container
 from mlefit.inference.encoding import Columns, Encoding, Text
 from mlefit.inference.target import Target
 from mlefit.predictors.network import Network
+from mlefit.wording import in_python
 
 if TYPE_CHECKING:
     from mlefit.inference.training import Epoch
@@ -233,6 +234,7 @@ class Model:
         }
         container.save(path, "model", header, {**self.scorer.arrays(), "constant": self.constant})
 
+    @in_python(quantile="quantiles")
     def predict(self, data: Any, *, quantiles: tuple[float, ...] = (), interval: float | None = None) -> Any:
         """Parameters, mean or most probable class, and quantiles of every row.
 
@@ -252,6 +254,7 @@ class Model:
 
         return predict(self, data, quantiles, interval)
 
+    @in_python(weight="weights")
     def evaluate(self, data: Any, *, weights: str | None = None) -> Any:
         """An `Evaluation` of the predictions on data that have the target column too.
 

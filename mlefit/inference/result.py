@@ -30,8 +30,9 @@ def with_error(estimate: float, error: float) -> str:
     if not (isfinite(error) and error > 0 and isfinite(estimate)):
         return f"{estimate:.4g}"
     decimals = 1 - floor(log10(error))
-    if 0 <= decimals <= 6 and abs(estimate) < 1e7:
-        return f"{estimate:.{decimals}f} ({error:.{decimals}f})"
+    if decimals <= 6 and max(abs(estimate), error) < 1e7:
+        shown = max(decimals, 0)
+        return f"{round(estimate, decimals):.{shown}f} ({round(error, decimals):.{shown}f})"
     digits = max(2, 2 + floor(log10(abs(estimate))) - floor(log10(error))) if estimate else 2
     return f"{estimate:.{min(digits, 15)}g} ({error:.2g})"
 
