@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from rich.bar import Bar
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +19,26 @@ from mlefit.report.text import harmless, significant, total
 
 def surface_table(surface: Surface) -> RenderableType:
     """A heat map for a grid over two parameters, else a line a point."""
-    table = _heat(surface) if len(surface.axes) == 2 else _lines(surface)
+    table = _HeatMap(surface) if len(surface.axes) == 2 else _lines(surface)
     return Group(_heading(surface), table, _maximum(surface))
+
+
+@dataclass(frozen=True)
+class _HeatMap:
+    """As many columns as the terminal is wide, the one with the peak among them."""
+
+    surface: Surface
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        across = self.surface.axes[1].size
+        for every in range(1, across + 1):
+            table = _heat(self.surface, every)
+            if table.__rich_measure__(console, options.update_width(10_000)).maximum <= options.max_width:
+                break
+        yield table
+        if every > 1:
+            name = harmless(self.surface.over[1])
+            yield Text(f"one in {every} values of {name}, for want of width; --format csv has all", style="dim")
 
 
 def _heading(surface: Surface) -> Text:
@@ -64,21 +84,25 @@ def _lines(surface: Surface) -> Table:
     return table
 
 
-def _heat(surface: Surface) -> Table:
-    """Relative likelihood in a cell, its colour from dark to bright; the second parameter goes across."""
-    down, across = surface.axes
+def _heat(surface: Surface, every: int) -> Table:
+    """Relative likelihood in a cell, its colour from dark to bright; the second parameter goes across.
+
+    One column in so many is shown, that of the peak among them.
+    """
+    relative = surface.relative.reshape([values.size for values in surface.axes])
+    highest = np.unravel_index(int(np.argmax(surface.log_likelihood)), relative.shape)
+    shown = slice(int(highest[1]) % every, None, every)
+    down, across, relative = surface.axes[0], surface.axes[1][shown], relative[:, shown]
+    peak = (int(highest[0]), int(highest[1]) // every)
     table = plain_table(title="L / L max")
     table.padding = 0  # no gaps between the colours
     table.add_column(Text(f"{harmless(surface.over[0])} \\ {harmless(surface.over[1])} "), justify="right")
     for label in _labels(across):
         table.add_column(Text(f" {label} "), justify="right", no_wrap=True)
-    relative = surface.relative.reshape(len(down), len(across))
-    peak = np.unravel_index(int(np.argmax(surface.log_likelihood)), relative.shape)
     for i, label in enumerate(_labels(down)):
         cells = [Text(f"{label} ")]
         for j, level in enumerate(relative[i].tolist()):
-            mark = (i, j) == tuple(map(int, peak))
-            cells.append(Text(f" {level:.3f} ", style=_shade(level, mark)))
+            cells.append(Text(f" {level:.3f} ", style=_shade(level, (i, j) == peak)))
         table.add_row(*cells)
     return table
 

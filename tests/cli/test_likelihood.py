@@ -287,6 +287,28 @@ def test_a_heat_map_in_colour_on_a_terminal() -> None:
     assert "\x1b[1;4;30;48;2" in out  # the largest of the grid is bold and underlined, in ink that can be read
 
 
+@pytest.mark.parametrize(("width", "columns"), [(300, 21), (80, 7), (60, 5), (30, 2), (10, 1)])
+def test_a_heat_map_has_the_columns_that_fit_and_the_peak(width: int, columns: int) -> None:
+    from rich.console import Console
+
+    import mlefit as package
+    from mlefit.inference.surface import surface
+    from mlefit.report.surfaces import surface_table
+
+    axes = {"mu": np.array([-1.0, 0.0]), "sigma": np.round(np.arange(0.2, 2.21, 0.1), 2)}
+    console = Console(width=width, file=io.StringIO())
+    console.print(surface_table(surface(package.fit([-1, 0, 1]), axes)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    if width >= 30:
+        best = next(line for line in lines if line.split()[:1] == ["0"])
+        assert len(best.split()) == columns + 1
+        assert "0.999" in best
+        assert "..." not in best
+        assert "…" not in best
+    assert any("one in" in line for line in lines) == (width < 300)
+    assert max(map(len, lines)) <= width
+
+
 def test_values_on_the_axes_can_be_told_apart(mlefit: Callable) -> None:
     ran = mlefit("likelihood", DATA / "danish_fire.csv", "-c", "loss", "-d", "pareto")
     rows = [line.split()[0] for line in ran.out.splitlines() if line.count(".") > 5]
