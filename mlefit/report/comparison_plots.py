@@ -17,7 +17,6 @@ from mlefit.families.interval import log_probability
 from mlefit.inference.mechanism import Mechanism, bare
 from mlefit.inference.product_limit import product_limit
 from mlefit.report import figure as f
-from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +129,7 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
         Curve(fit, bare(fit.family), seen.low, seen.high, colour) for fit, colour in zip(fits, COLOURS, strict=False)
     ]
     figure, axes = f.new(2, 2, width=5.6, height=4.1)
-    name = harmless(comparison.column)
+    name = f.short(comparison.column, 40)
     best = f"{curves[0].name} is best by {LABEL[comparison.rank]}"
     lost = f", {int(weight[~known.event].sum())} censored" if not known.event.all() else ""
     figure.suptitle(f"{name}, n = {comparison.n}{lost}: {best}", x=0.01, ha="left")

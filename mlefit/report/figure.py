@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mlefit.errors import DataError, UsageError
+from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +28,35 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True, "legend.frameon": False, "svg.fonttype": "none", "text.parse_math": False,
     "axes.unicode_minus": True,
 }  # fmt: skip
+
+
+# Families that have the letters the first lacks; those that are installed follow it.
+_OTHERS: Final = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Source Han Sans", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
+    "Droid Sans Fallback", "Microsoft YaHei", "SimHei", "Yu Gothic", "MS Gothic", "Malgun Gothic", "Hiragino Sans",
+    "PingFang SC", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
+
+
+def _style() -> dict[Any, Any]:
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return {**_STYLE, "font.family": ["DejaVu Sans", *(name for name in _OTHERS if name in installed)]}
+
+
+def short(name: object, most: int = 60) -> str:
+    """Text from a file that no picture interprets, cut to what a label has room for."""
+    text = harmless(name)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def lines(parts: Sequence[str], width: int) -> str:
+    """Parts side by side, as many to a line as there is room for."""
+    from textwrap import wrap
+
+    glued = [part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts]
+    return "\n".join(wrap("   ".join(glued), width)).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def check_path(path: str) -> Path:
@@ -48,7 +79,7 @@ def new(rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):
+    with rc_context(_style()):
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False)
     return figure, list(axes.ravel())
@@ -78,7 +109,7 @@ def save(figure: Figure, path: str) -> None:
         handle, temporary = tempfile.mkstemp(dir=target.resolve().parent, suffix=target.suffix.lower())
         os.close(handle)
         try:
-            with rc_context(_STYLE):
+            with rc_context(_style()):
                 figure.savefig(temporary, dpi=150)
             mask = os.umask(0)
             os.umask(mask)

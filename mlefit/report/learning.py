@@ -69,7 +69,7 @@ def _curves(axis: Axes, model: Model) -> None:
     axis.set_xlim(0, max(int(epochs[-1]), 1))
     axis.set_xlabel("iteration" if model.record["settings"]["optimizer"] == "lbfgs" else "epoch")
     axis.set_ylabel("NLL per row (nats)")
-    axis.set_title(f"{model.loss}: {harmless(model.target.name)}", loc="left")
+    axis.set_title(f"{model.loss}: {f.short(model.target.name, 40)}", loc="left")
     axis.legend(loc="best", frameon=False)
 
 
@@ -99,7 +99,7 @@ def _line(axis: Axes, model: Model, prepared: Prepared) -> None:
     if model.target.levels:
         axis.set_yticks(range(len(model.target.levels)), [harmless(v)[:20] for v in model.target.levels])
     axis.set_xlabel(names[0])
-    axis.set_ylabel(harmless(model.target.name))
+    axis.set_ylabel(f.short(model.target.name, 40))
     axis.set_title(f"{model.family.name} given {names[0]}", loc="left")
     axis.legend(loc="best", frameon=False)
 
@@ -169,7 +169,7 @@ def calibration_plot(model: Model, found: Evaluation, path: str) -> None:
         axis.set_ylabel("share of rows inside")
     axis.set_xlim(-0.03, 1.03)
     axis.set_ylim(-0.03, 1.03)
-    name = harmless(model.target.name)
+    name = f.short(model.target.name, 40)
     axis.set_title(f"{model.loss} model of {name}, NLL per row {significant(found.nll, 4)}", loc="left")
     axis.legend(loc="upper left", frameon=False)
     f.save(figure, path)

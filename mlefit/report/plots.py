@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 12  # panels of one figure
 KINDS: Final = 500  # of rows, such as limits of their own, whose densities are averaged
+SHARES: Final = 20  # bins of proportions
 BARS: Final = 60  # more distinct counts than these are drawn as a histogram
 
 
@@ -50,16 +51,19 @@ def fit_plot(fits: Sequence[Fit], samples: Sequence[Sample], path: str) -> None:
 
 
 def _one(axis: Axes, fit: Fit, sample: Sample) -> None:
-    where = ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in (fit.group or {}).items())
+    what = [f"{f.short(k, 25)} = {f.short(v, 25)}" for k, v in (fit.group or {}).items()] or [f.short(fit.column)]
+    size = f"n = {fit.n}" if fit.weight == fit.n else f"n = {fit.n}, weight {significant(fit.weight)}"
     estimates = ", ".join(f"{harmless(k)} = {significant(v, 4)}" for k, v in fit.estimates.items())
-    axis.set_title(f"{where or harmless(fit.column)}   n = {fit.n}", loc="left")
+    axis.set_title(f.lines([*what, size], 40 if fit.group else 75), loc="left")
     label = f"{fit.family.name}: {estimates}" if len(estimates) < 60 else fit.family.name
-    axis.set_xlabel(harmless(fit.column))
+    axis.set_xlabel(f.short(fit.column, 36 if fit.group else 60))
     weight = np.ones(sample.n) if sample.weight is None else np.asarray(sample.weight)
     if fit.family.censored:
         survival_panel(axis, fit, np.asarray(sample.y), weight, label)
     elif fit.family.labels:
         _levels(axis, fit, sample, weight, label)
+    elif "trials" in fit.family.columns and np.unique(sample.y[1]).size > 1:
+        _proportions(axis, fit, sample, weight, label)
     elif fit.family.discrete:
         _counts(axis, fit, sample, weight, label)
     else:
@@ -92,7 +96,7 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
     fitted = _density(fit, values) if sample.y.ndim == 1 else _mean_density(fit, values, sample.y[1:], weight)
     many = values.size > BARS
     axis.bar(values, shares, width=1.0 if many else 0.8, color=f.DATA, label="data")
-    axis.plot(values, fitted, "-" if many else "o-", color=f.MODEL, markersize=5, linewidth=1.4, label=label)
+    axis.plot(values, fitted, "-" if many else "o", color=f.MODEL, markersize=5, linewidth=1.4, label=label)
     axis.set_ylabel("probability")
     if not many:
         axis.grid(axis="x", visible=False)
@@ -100,6 +104,25 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
         axis.set_xticks(values)
     else:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _proportions(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> None:
+    """Successes by trials, where rows differ in their trials: shares of rows in bins, and what the fit expects."""
+    edges = np.linspace(0, 1, SHARES + 1)
+    heights, _ = np.histogram(sample.y[0] / np.maximum(sample.y[1], 1), edges, weights=weight)
+    kinds, which = np.unique(sample.y[1], return_inverse=True)
+    fitted = np.zeros(SHARES)
+    for trials, share in zip(kinds, np.bincount(which.ravel(), weights=weight), strict=True):
+        y = np.unique(np.linspace(0, trials, min(int(trials) + 1, 20_000)).round())
+        probability = _density(fit, np.stack([y, np.full(y.size, trials)]))
+        probability *= share / probability.sum()
+        fitted += np.histogram(y / max(trials, 1), edges, weights=probability)[0]
+    middle = (edges[1:] + edges[:-1]) / 2
+    axis.bar(middle, heights / weight.sum(), 0.92 / SHARES, color=f.DATA, label="data")
+    axis.plot(middle, fitted / weight.sum(), "o", color=f.MODEL, markersize=5, label=label)
+    axis.set_xlim(0, 1)
+    axis.set_xlabel(f"{f.short(fit.column)} / trials")
+    axis.set_ylabel("share of rows")
 
 
 def _histogram(axis: Axes, fit: Fit, rows: Array, weight: Array, label: str) -> None:
@@ -194,7 +217,16 @@ def _title(surface: Surface) -> str:
     fit = surface.fit
     others = [name for name in fit.family.names if name not in surface.over]
     kind = "profile likelihood" if surface.profile and others else "likelihood"
-    return f"{kind} of {fit.family.name} for {harmless(fit.column)}, n = {fit.n}"
+    found = [f"{kind} of {fit.family.name} for {f.short(fit.column)}, n = {fit.n}"]
+    if others:
+        held = [f"{harmless(name)} = {significant(fit.estimates[name], 4)}" for name in others]
+        shared = fit.family.size != len(fit.family.parameters)
+        found.append(
+            f"{', '.join(map(harmless, others))} re-maximised at every point" if surface.profile
+            else "the others keeping their proportions" if shared
+            else f"{', '.join(held)} held"
+        )  # fmt: skip
+    return "\n".join(found)
 
 
 def _curve(axis: Axes, surface: Surface) -> None:

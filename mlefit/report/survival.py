@@ -10,7 +10,6 @@ from mlefit.families.links import Array
 from mlefit.inference.product_limit import product_limit
 from mlefit.inference.turnbull import turnbull
 from mlefit.report import figure as f
-from mlefit.report.text import harmless
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +49,7 @@ def survival_panel(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) ->
     axis.set_xlim(grid[0], grid[-1])
     axis.set_ylim(0, 1)
     axis.set_yticks(np.linspace(0, 1, 6))  # none in the room above, where the legend is
-    axis.set_xlabel(harmless(fit.column))
+    axis.set_xlabel(f.short(fit.column, 36 if fit.group else 60))
     axis.set_ylabel("survival" if start == -np.inf else f"survival beyond {start:g}")
 
 

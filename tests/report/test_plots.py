@@ -1,0 +1,77 @@
+"""What pictures of fits say and show, read from their text as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlefit.report import figure
+
+DATA = Path(__file__).parents[2] / "sample_data"
+LONG = "body_mass_g + bill_length_mm * 1000 + bill_depth_mm * 2000 - flipper_length_mm"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("estimate", DATA / "menarche.csv", "-c", "menarche", "--trials", "total", "-d", "binomial"),
+         [">menarche / trials<", ">share of rows<", ">1.0<"]),
+        (("estimate", DATA / "insect_sprays.csv", "-c", "count", "--trials", "30", "-d", "binomial"),
+         [">probability<"]),
+        (("estimate", DATA / "rutherford_geiger.csv", "-c", "scintillations", "--weights", "intervals",
+          "-d", "poisson"),
+         ["n = 14, weight 2608"]),
+        (("estimate", DATA / "penguins.csv", "-c", LONG), ["body_mass_g + bill_length_mm", "…"]),
+        (("estimate", DATA / "penguins.csv", "-c", "body_mass_g", "--by", "species,sex,island"),
+         [">species = Adelie   sex = female<", ">island = Dream   n = 27<"]),
+        (("likelihood", DATA / "groundbeef.csv", "-d", "gamma", "--over", "shape"), [">rate = 0.05443 held<"]),
+        (("likelihood", DATA / "groundbeef.csv", "-d", "gamma", "--over", "shape", "--profile"),
+         [">rate re-maximised at every point<", "95 % limits"]),
+        (("likelihood", DATA / "coin.csv", "-d", "bernoulli"), [">likelihood of bernoulli for y, n = 5<"]),
+        (("likelihood", DATA / "iris.csv", "-c", "species", "-d", "categorical"), ["others keeping their proportions"]),
+    ],
+)  # fmt: skip
+def test_pictures_say_what_they_show(
+    mlefit: Callable, tmp_path: Path, arguments: tuple[object, ...], said: list[str]
+) -> None:
+    target = tmp_path / "plot.svg"
+    ran = mlefit(*arguments, "--plot", target)
+    assert ran.status == 0, ran.err
+    text = target.read_text()
+    assert not [words for words in said if words not in text]
+
+
+def test_the_expected_proportions_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlefit
+    from mlefit.report import plots
+    from mlefit.sample import Sample
+
+    y, trials = np.array([2.0, 5, 30, 0]), np.array([4.0, 5, 100_000, 7])
+    fit = mlefit.fit(y, "binomial", trials=trials)
+    axis = figure.new()[1][0]
+    plots._proportions(axis, fit, Sample.of(np.stack([y, trials])), np.ones(4), "binomial")
+    drawn = np.asarray(axis.lines[0].get_ydata())
+    assert drawn.sum() == pytest.approx(1)
+    assert sum(bar.get_height() for bar in axis.patches) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("family", ["bernoulli", "discrete-uniform", "poisson"])
+def test_probabilities_of_values_are_not_joined(family: str) -> None:
+    import mlefit
+    from mlefit.report import plots
+    from mlefit.sample import Sample
+
+    y = np.array([0.0, 1, 1])
+    axis = figure.new()[1][0]
+    plots._counts(axis, mlefit.fit(y, family), Sample.of(y), np.ones(3), family)
+    assert [line.get_linestyle() for line in axis.lines] == ["None"]
+
+
+def test_labels_are_cut_and_put_on_lines() -> None:
+    assert figure.short("a" * 100, 10) == "a" * 9 + "…"
+    assert figure.short("\x1b[31m") == "\\x1b[31m"
+    assert figure.lines(["a = 1 2", "b = 3"], 8) == "a = 1 2\nb = 3"
+    assert figure.lines(["a = 1 2", "b = 3"], 20) == "a = 1 2   b = 3"
