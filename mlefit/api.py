@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,6 +17,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, Interval, Options, WeightKind, fit_sample
 from mlefit.inference.stream import Key, Part, fit_parts
+from mlefit.progress import steps
 from mlefit.sample import Sample
 from mlefit.wording import in_python
 
@@ -29,8 +30,6 @@ LARGE: Final = 64 * 2**20
 
 # A column by its label, or several of them.
 Names = str | int | Sequence[str | int]
-
-Progress = Callable[[Iterator[reading.Table], reading.Source], Iterator[reading.Table]]
 
 
 @dataclass(frozen=True)
@@ -208,7 +207,6 @@ def estimate(
     request: reading.Request,
     roles: Roles,
     options: Options | None = None,
-    progress: Progress | None = None,
     wanted: Wanted | None = None,
 ) -> list[Fit]:
     """Fit a family to columns of a source, by groups where asked; column by column, groups in order.
@@ -218,7 +216,6 @@ def estimate(
         request: the source and how to read it; its roles are filled in here.
         roles: which columns.
         options: how to fit.
-        progress: wraps the reading of a long source, to show how far it is.
         wanted: tests, derived numbers and the bootstrap.
 
     Raises:
@@ -228,7 +225,7 @@ def estimate(
     names = roles.y or (reading.only_column(request),)
     fits: list[Fit] = []
     for name in names:
-        fits += _estimate(family, request, replace(roles, y=(name,)), options, progress, wanted)
+        fits += _estimate(family, request, replace(roles, y=(name,)), options, wanted)
     return fits
 
 
@@ -292,7 +289,6 @@ def _estimate(
     request: reading.Request,
     roles: Roles,
     options: Options,
-    progress: Progress | None,
     wanted: Wanted | None,
 ) -> list[Fit]:
     column = roles.y[0]
@@ -309,7 +305,7 @@ def _estimate(
 
         def parts() -> Iterator[Part]:
             nonlocal stray
-            for table in progress(tables, source) if progress else tables:
+            for table in steps(tables, f"reading {source.name}", unit="rows", size=lambda table: table.n):
                 part = _part(bound, table, whole, roles)
                 stray += part.dropped.get((), 0) if roles.by else 0
                 yield part

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlefit import __version__
-from mlefit.cli.console import message, output, settings
+from mlefit.cli.console import message, output, progress, settings
 from mlefit.cli.groups import spread
 from mlefit.errors import MlefitError, nearest
 from mlefit.report.document import Document, write
@@ -103,7 +103,8 @@ def root(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status. Nothing reaches standard output unless it succeeded."""
     try:
-        result = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="mlefit")
+        with progress():
+            result = app(args=None if arguments is None else list(arguments), standalone_mode=False, prog_name="mlefit")
         if isinstance(result, Document):
             for line in result.said(settings.format):
                 message(line)

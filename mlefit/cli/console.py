@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 from mlefit.errors import DataError
 from mlefit.report.text import harmless
-
-if TYPE_CHECKING:
-    from mlefit.api import Progress
 
 
 @dataclass
@@ -46,13 +45,17 @@ def progress_wanted() -> bool:
     return not settings.quiet and sys.stderr is not None and sys.stderr.isatty()
 
 
-def progress() -> Progress | None:
-    """A bar on standard error while a long source is read, where one is wanted."""
-    if not progress_wanted():
-        return None
-    from mlefit.report.progress import reading_bar
+def progress() -> AbstractContextManager[None]:
+    """Bars on standard error for whatever takes long inside, where that is a terminal; -q counts once it is read."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return nullcontext()
+    from mlefit.progress import watched
+    from mlefit.report.progress import bar
 
-    return reading_bar
+    def unless_quiet(what: str, total: float | None, unit: str) -> AbstractContextManager[Callable[[float], None]]:
+        return nullcontext(lambda amount: None) if settings.quiet else bar(what, total, unit)
+
+    return watched(unless_quiet)
 
 
 def piped() -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from mlefit.cli import options as o
-from mlefit.cli.console import message, progress
+from mlefit.cli.console import message
 from mlefit.cli.distribution import Distribution
 from mlefit.cli.inferring import Inference
 from mlefit.cli.texts import pairs
@@ -60,7 +60,7 @@ def command(
     options = Options(inference.level, inference.of_the_fit, columns.weight_kind, pairs(start, "--start"))
     request = reading.request(data)
     family, roles = distribution.of(incomplete.added(columns.roles(request)), request)
-    fits = estimate(family, request, roles, options, progress(), inference.wanted())
+    fits = estimate(family, request, roles, options, inference.wanted())
     if plot:
         from mlefit.api import samples
         from mlefit.report.plots import fit_plot

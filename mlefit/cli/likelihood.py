@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from mlefit.cli import options as o
-from mlefit.cli.console import progress
 from mlefit.cli.distribution import Distribution
 from mlefit.cli.texts import names, once, pairs
 from mlefit.errors import UsageError
@@ -69,7 +68,7 @@ def command(
         raise UsageError("--at gives single points, --grid and --over a curve or surface; use the one or the other")
     if stray := [name for name in axes if name not in moved]:
         raise UsageError(f"--grid gives values of {stray[0]}, which --over leaves out")
-    fit = estimate(family, request, roles, options, progress())[0]
+    fit = estimate(family, request, roles, options)[0]
     drawn = s.at(fit, points, profile=profile) if points else s.surface(fit, s.axes(fit, moved, axes), profile=profile)
     if plot:
         from mlefit.report.plots import surface_plot

@@ -21,6 +21,7 @@ from mlefit.inference.fit import Fit, solve
 from mlefit.inference.mechanism import Mechanism
 from mlefit.objective import RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
+from mlefit.progress import steps
 from mlefit.sample import Sample
 from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Solution
@@ -99,12 +100,13 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
     rows = sample.collapse() if family.discrete and not importance else sample
     if plan.kind == "parametric":
         parts = simulated(family, start, sample, plan.replicates, generator)
-        solutions = [refit(family, part, start) for part in parts]
+        fitted: Iterator[Solution] = (refit(family, part, start) for part in parts)
         some = 1 + ROWS // max(1, round(float(sample.total_weight[0])))
         rows = next(simulated(family, start, sample, some, np.random.default_rng(plan.seed)))
         rows = Sample(rows.y)
     else:
-        solutions = list(_resampled_fits(family, start, rows, plan.replicates, generator, importance))
+        fitted = _resampled_fits(family, start, rows, plan.replicates, generator, importance)
+    solutions = list(steps(fitted, "bootstrap", plan.replicates, "replicates", lambda found: len(found.theta)))
     eta = np.concatenate([s.theta for s in solutions])
     good = np.isfinite(np.concatenate([s.sums.value for s in solutions]))
     if not good.any():

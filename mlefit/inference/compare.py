@@ -17,6 +17,7 @@ from mlefit.inference.fit import Fit, Options, fit_sample
 from mlefit.inference.goodness import Goodness, goodness, unjudged
 from mlefit.inference.nesting import contains, nesting, p_value
 from mlefit.inference.result import dropped_remark, number
+from mlefit.progress import steps
 from mlefit.sample import Sample
 
 Rank = Literal["aic", "aicc", "bic", "nll", "held-out"]
@@ -314,7 +315,7 @@ def _compared(
     judged = []
     incomplete = any(entry.fit and (entry.fit.family.censored or entry.fit.family.truncated) for entry in fitted)
     replicates = plan.samples(rows.n, incomplete) if options.weight_kind == "frequency" else 0
-    for entry in fitted:
+    for entry in steps(fitted, "goodness of fit", len(fitted), "families"):
         assert entry.fit is not None
         # A generator of its own for each family: its p-values do not depend on what else is compared.
         generator = np.random.default_rng(plan.seed)

@@ -12,6 +12,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.objective import RowObjective, StatisticObjective
+from mlefit.progress import steps
 from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Objective
 
@@ -68,7 +69,7 @@ def profile_limits(
             lower[j] = share * np.where(np.isinf(low), parameter.link.lower, parameter.link.inverse(low))
             upper[j] = share * np.where(np.isinf(high), parameter.link.upper, parameter.link.inverse(high))
         return lower, upper
-    for j, parameter in enumerate(family.parameters):
+    for j, parameter in steps(list(enumerate(family.parameters)), "profile limits", family.size, "parameters"):
         if held[j] and not _curved(objective, eta, which, j):
             continue
         if held.any() and isinstance(family, Wrapped):

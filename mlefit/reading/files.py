@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import functools
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from mlefit.errors import DataError
+from mlefit.progress import steps
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _spooled(name: str, stream: IO[bytes]) -> File:
     _spools[path] = handle
     try:
         with open(path, "wb") as spool:
-            shutil.copyfileobj(stream, spool, 1 << 20)
+            blocks = iter(lambda: stream.read(1 << 20), b"")
+            for block in steps(blocks, f"reading {name}", unit="MB", size=lambda block: len(block) / 1e6):
+                spool.write(block)
     except OSError as error:
         raise DataError(f"{name} cannot be read: {(error.strerror or str(error)).lower()}") from None
     return File(name, path)

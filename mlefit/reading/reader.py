@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import DataError, UsageError
+from mlefit.progress import steps
 from mlefit.reading import database as duckdb
 from mlefit.reading import plan as plans
 from mlefit.reading.expression import unknown_column
@@ -76,7 +77,8 @@ def read(request: Request) -> Table:
         codes = {role: _Growing(np.dtype(np.int32)) for role in plan.labels}
         texts = {role: _Growing(np.dtype(object)) for role in plan.texts}
         n = dropped = 0
-        for part in _parts(plan, request, levels):
+        parts = _parts(plan, request, levels)
+        for part in steps(parts, f"reading {source.name}", unit="rows", size=lambda part: part.n):
             for role, values in part.numeric.items():
                 numeric[role].extend(values)
             for role, labels in part.labels.items():
