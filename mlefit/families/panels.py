@@ -475,8 +475,8 @@ def cut(
     kept_low, kept_high = np.where(wanted, low, inf), np.where(wanted, high, -inf)
     if support.integer:
         return _counts(log_density, support, chart, centre, scale, bounds, kept_low, kept_high, is_open)
-    ends = np.stack(broken)
-    return _halved(log_density, support, chart, centre, scale, bounds, inner, kept_low, kept_high, is_open, ends)
+    off_ends = np.stack(broken)
+    return _halved(log_density, support, chart, centre, scale, bounds, inner, kept_low, kept_high, is_open, off_ends)
 
 
 def _peak(value: Callable[[Array, Index], Array], models: Index, chart: Chart, ends: Array) -> tuple[Array, Array]:
