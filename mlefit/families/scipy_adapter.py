@@ -19,11 +19,16 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError, UsageError, nearest
 from mlefit.families import bounds
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.irregular import FAR
 from mlefit.families.links import BOUND, Array, identity, log
 from mlefit.families.pinned import Pinned
 from mlefit.families.support import Support
 
 LIMIT: Final = 60.0  # seconds for a fit
+TARDY: Final = 0.005  # seconds for one value: slow
+PATIENCE: Final = 0.5  # seconds between two looks at the clock
+FIRST: Final = 16
+BLOCK: Final = 65_536
 STEP: Final = 0.016
 HIGHEST: Final = -700.0  # no nll of a density worth having is lower: scipy's own overflow far off
 CENTRE: Final = -205 / 72
@@ -37,6 +42,7 @@ SEARCHED: Final = 600  # rows that the simplex search for a start sees
 REFINED: Final = 3  # starts that it refines
 CALLS: Final = 3000  # of the density, that scipy's own fit makes
 SPIKE: Final = 30.0
+HUGE: Final = 1e5  # an integer this many times the data's magnitude is on its way to infinity
 THOROUGH: Final = 20  # groups; with more of them each gets scipy's guess and no search
 # The density is highest at an end of the support that moves with these parameters, so that their estimates are the
 # extremes of the data.
@@ -47,6 +53,19 @@ LOWEST: Final = frozenset(
     )
 )  # fmt: skip
 WIDEST: Final = frozenset({"uniform"})
+# What a distribution becomes as a shape runs off to its upper, or its lower, end, loc and scale following.
+LIMITS: Final = {
+    ("binom", "n"): "poisson", ("nbinom", "n"): "poisson",
+    ("betabinom", "a"): "binomial", ("betabinom", "b"): "binomial",
+    ("t", "df"): "normal", ("chi2", "df"): "normal", ("gamma", "a"): "normal", ("erlang", "a"): "normal",
+    ("nakagami", "nu"): "normal", ("rice", "b"): "normal", ("invgamma", "a"): "normal", ("johnsonsu", "b"): "normal",
+    ("pareto", "b"): "exponential", ("lomax", "c"): "exponential", ("genlogistic", "c"): "gumbel",
+    ("exponnorm", "K"): "exponential",
+}  # fmt: skip
+LIMITS_BELOW: Final = {
+    ("lognorm", "s"): "normal", ("invgauss", "mu"): "normal", ("fatiguelife", "c"): "normal",
+    ("exponnorm", "K"): "normal",
+}  # fmt: skip
 # A kink of the density lies at loc, and the estimate on one of the values.
 KINKED: Final = frozenset({"laplace", "laplace_asymmetric", "dgamma", "dweibull"})
 
@@ -54,7 +73,8 @@ KINKED: Final = frozenset({"laplace", "laplace_asymmetric", "dgamma", "dweibull"
 class ScipyFamily(Family):
     """`scipy.stats.NAME` with some parameters held at the values of `fixed`.
 
-    Integer parameters (a number of trials) are not estimated: hold them. A discrete distribution has loc 0.
+    One integer parameter (a number of trials) is estimated by going through the integers; of several all but one must
+    be held. A discrete distribution has loc 0.
 
     Raises:
         UsageError: scipy has no such distribution.
@@ -71,10 +91,17 @@ class ScipyFamily(Family):
         self.support = Support(integer=self.discrete)
         self.fixed = dict(fixed or {})
         self._deadline = [float("inf")]
+        self._block = [FIRST]  # values scipy is given at once, the fewer the slower it is
         shapes = list(self.distribution._shape_info())
         self.integers = frozenset(s.name for s in shapes if s.integrality)
         every = [
-            Parameter(s.name, identity if s.integrality else bounds.link(*map(float, s.domain)), "shape")
+            Parameter(
+                s.name,
+                identity if s.integrality else bounds.link(*map(float, s.domain)),
+                "shape",
+                LIMITS.get((self.short, s.name), ""),
+                LIMITS_BELOW.get((self.short, s.name), ""),
+            )
             for s in shapes
         ]
         self.shapes = len(every)
@@ -98,6 +125,8 @@ class ScipyFamily(Family):
         names = sorted(self.irregular)
         if not names:
             return ""
+        if self.irregular <= self.integers:
+            return f"{names[0]} is an integer, found by going through them; standard errors are for this one"
         return (
             f"{' and '.join(names)}: an end or a kink of the density lies on a value of the data, "
             "where the likelihood has no zero gradient; hence no standard errors"
@@ -117,12 +146,29 @@ class ScipyFamily(Family):
 
     def _standard(self, u: Array, shapes: list[Array]) -> Array:
         """nll of the standardised value."""
-        if time.monotonic() > self._deadline[0]:
-            raise DataError(f"{self.name} was not fitted within {LIMIT:g} seconds; scipy computes it slowly")
         function = self.distribution.logpmf if self.discrete else self.distribution.logpdf
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            value = -np.asarray(function(u, *shapes), dtype=float)
+        shape = np.broadcast_shapes(np.shape(u), *map(np.shape, shapes))
+        value = np.empty(shape)
+        flat = [np.broadcast_to(v, shape).reshape(-1) for v in (u, *shapes)]
+        done = 0
+        while done < value.size:
+            before = time.monotonic()
+            if before > self._deadline[0]:
+                raise DataError(f"{self.name} was not fitted within {LIMIT:g} seconds; scipy computes it slowly")
+            part = slice(done, done + self._block[0])
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                try:
+                    value.reshape(-1)[part] = function(*(v[part] for v in flat))
+                except (ArithmeticError, ValueError):  # scipy's own, at parameters that it does not foresee
+                    value.reshape(-1)[part] = np.nan
+            done += self._block[0]
+            passed = time.monotonic() - before
+            if passed > PATIENCE:
+                self._block[0] = max(1, int(self._block[0] * PATIENCE / passed))
+            elif done < value.size:
+                self._block[0] = min(4 * self._block[0], BLOCK)
+        value = -value
         return np.where(np.isnan(value) | (value < HIGHEST), np.inf, value)
 
     def _split(self, y: Array, eta: Array) -> tuple[Array, list[Array], Array]:
@@ -149,8 +195,10 @@ class ScipyFamily(Family):
             u, _, scale = self._split(y, eta)
             shape = np.broadcast_shapes(u.shape, eta.shape[1:], y.shape)
             u, scale = np.broadcast_to(u, shape), np.broadcast_to(scale, shape)
-            free = [j for j, p in enumerate(self.parameters) if p.name not in ("loc", "scale") or self.discrete]
-            moving = not self.discrete and len(free) < self.size
+            smooth = [p.name not in self.integers and (p.name not in ("loc", "scale") or self.discrete)
+                      for p in self.parameters]  # fmt: skip
+            free = [j for j, known in enumerate(smooth) if known]
+            moving = not self.discrete and any(n in ("loc", "scale") for n in self.names)
             value, first, second = self._stencils(u, eta, free, moving)
             place = {name: j for j, name in enumerate(self.names)}
             gradient, hessian = np.zeros((self.size, *shape)), np.zeros((self.size, self.size, *shape))
@@ -236,11 +284,14 @@ class ScipyFamily(Family):
 
     def starts(self, rows: Rows) -> list[Array]:
         """Scipy's guess and several of its kind with other shapes, the best refined by a simplex search."""
-        free = [p.name for p in self.parameters if p.name in self.integers]
-        if free:
-            raise UsageError(f"{free[0]} of {self.name} is an integer and is not estimated; hold it: --fix {free[0]}=5")
+        whole = [p.name for p in self.parameters if p.name in self.integers]
+        if len(whole) > 1:
+            hint = " ".join(f"--fix {name}=5" for name in whole[1:])
+            raise UsageError(f"{' and '.join(whole)} of {self.name} are integers; hold all but one of them: {hint}")
         self._deadline[0] = time.monotonic() + LIMIT
         self._met[0] = frozenset()
+        if whole:
+            return [self._whole_starts(rows, whole[0])]
         groups = rows.total_weight.size
         codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
         found: list[list[Array]] = [self._group_starts(rows.y[codes == g], groups <= THOROUGH) for g in range(groups)]
@@ -249,6 +300,76 @@ class ScipyFamily(Family):
             found = found if tied is None else [[tied]]
         most = max(len(f) for f in found)
         return [np.stack([f[min(i, len(f) - 1)] for f in found], axis=1) for i in range(most)]
+
+    def _whole_starts(self, rows: Rows, name: str) -> Array:
+        """Scores (k, G) with the integer `name` at its best in each group, the others re-estimated for every integer.
+
+        Steps double upwards from the smallest integer that the data allow, and the best is then closed in on from both
+        sides; where the likelihood never falls the last one tried, beyond all data, is returned.
+        """
+        place = self.names.index(name)
+        weight = rows.weight
+        groups = rows.total_weight.size
+        codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
+        result = np.empty((self.size, groups))
+        for g in range(groups):
+            mine = codes == g
+            y, counts = np.unique(rows.y[mine], return_inverse=True)
+            times = np.bincount(counts, weights=None if weight is None else weight[mine]).astype(float)
+            tried: dict[int, tuple[float, Array]] = {}
+
+            def at(
+                value: int, y: Array = y, times: Array = times, tried: dict[int, tuple[float, Array]] = tried
+            ) -> float:
+                if value not in tried:
+                    held = ScipyFamily(self.short, {**self.fixed, name: float(value)})
+                    held._deadline = self._deadline
+                    tried[value] = held._quickly(y, times)
+                return tried[value][0]
+
+            first, size = 1, max(1.0, float(np.abs(y).max()))
+            if self.discrete:
+                top = int(y.max())
+                first = max(1, top if np.isinf(at(max(1, top - 1))) else 1)
+            best, step = first, 1
+            while at(best + step) < at(best) - 1e-9 * max(1.0, abs(at(best))) or (step < 8 and np.isinf(at(best))):
+                best += step
+                step *= 2
+                if best > HUGE * size:
+                    break
+            else:
+                while step > 1 or at(best + 1) < at(best) or (best > first and at(best - 1) < at(best)):
+                    step = max(1, step // 2)
+                    around = [v for v in (best - step, best, best + step) if v >= first]
+                    best = min(around, key=at)
+            if best > HUGE * size:
+                best = int(4 * FAR * size)
+                at(best)
+            result[:, g] = np.insert(tried[best][1], place, best)
+        self._met[0] = frozenset({name})
+        return result
+
+    def _quickly(self, y: Array, times: Array) -> tuple[float, Array]:
+        """The lowest nll of values with their numbers, and its scores (k,), by simplex from scipy's guesses."""
+        from scipy.optimize import minimize
+
+        def total(eta: Array) -> float:
+            value = float((times * self.nll(y, np.asarray(eta)[:, None])).sum())
+            return value if np.isfinite(value) else np.inf
+
+        many = np.repeat(y, np.minimum(np.round(times), 50).astype(int).clip(1))
+        guess = min(self._guesses(many), key=total)
+        if not self.size or not np.isfinite(total(guess)):
+            return total(guess), guess
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            options = {"maxfev": 250 * self.size, "xatol": 1e-8, "fatol": 1e-10}
+
+            def bounded(eta: Array) -> float:
+                return min(total(eta), 1e300)
+
+            found = minimize(bounded, guess, method="Nelder-Mead", options=options)  # type: ignore[call-overload]
+        return float(found.fun), np.asarray(found.x)
 
     def _group_starts(self, y: Array, thorough: bool) -> list[Array]:
         some = y[:: max(1, y.size // SEARCHED)]
@@ -263,7 +384,10 @@ class ScipyFamily(Family):
             return value if np.isfinite(value) and value > lowest else 1e300
 
         held = np.array([n in self.irregular for n in self.names], dtype=bool)
-        guesses = self._guesses(y)
+        # scipy's own guesses take integrals of the density, which nothing can interrupt.
+        before = time.monotonic()
+        self._standard(np.array([0.5]), [np.asarray(v) for v in self._theta(np.zeros((self.size, 1)))[: self.shapes]])
+        guesses = self._guesses(y, moments=time.monotonic() - before < TARDY)
         if thorough and not self.discrete:
             before = time.monotonic()
             total(guesses[0])
@@ -276,7 +400,6 @@ class ScipyFamily(Family):
 
         refined = []
         for eta in tried[:REFINED]:
-
             if (~held).any():
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")
@@ -344,13 +467,13 @@ class ScipyFamily(Family):
             eta[place["scale"]] = log.forward(np.maximum(y.max() - low, 1e-300) * (1 + 1e-15))
         return eta
 
-    def _guesses(self, y: Array) -> list[Array]:
+    def _guesses(self, y: Array, moments: bool = True) -> list[Array]:
         """Scores (k,) from scipy's own guess and from shapes on a small grid."""
         guesses: list[list[float]] = []
         spread = float(y.std()) or max(abs(float(y.mean())), 1e-8)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            if not self.discrete:
+            if not self.discrete and moments:
                 try:
                     guesses.append([float(v) for v in self.distribution._fitstart(y)])
                 except Exception:  # scipy's own guess fails for some distributions and data: the others remain
@@ -362,6 +485,8 @@ class ScipyFamily(Family):
                     guesses.append(shapes)
                     continue
                 try:
+                    if not moments:
+                        raise ValueError("moments are integrals of a slow density")
                     loc, scale = self.distribution._fit_loc_scale_support(y, *shapes)
                 except Exception:
                     loc, scale = float(y.mean()), spread

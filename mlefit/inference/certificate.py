@@ -306,7 +306,9 @@ def _lost(family: Family, side: Array) -> str:
             end = parameter.link.upper if way > 0 else parameter.link.lower
             far = f"far {parameter.name} goes {'up' if way > 0 else 'down'}"
             where = f"near {parameter.name} comes to {end:g}" if np.isfinite(end) else far
-            return f"{parameter.name} has no estimate: the likelihood of {family.name} does not fall, however {where}"
+            limit = parameter.limit if way > 0 else parameter.limit_below
+            said = f"{parameter.name} has no estimate: the likelihood of {family.name} does not fall, however {where}"
+            return f"{said}; there it becomes {limit}: fit that instead" if limit else said
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 from scipy.stats._distr_params import distcont
 
 from mlefit.errors import DataError, MlefitError, UsageError
-from mlefit.families import numeric, registry
+from mlefit.families import numeric, registry, scipy_adapter
 from mlefit.families.pinned import Pinned
 from mlefit.families.scipy_adapter import ScipyFamily
 from mlefit.inference.fit import fit_sample
@@ -132,10 +133,69 @@ def test_discrete():
     y = stats.nbinom.rvs(5, 0.4, size=400, random_state=np.random.default_rng(1)).astype(float)
     fit = fit_sample(registry.get("scipy:logser"), Sample(y + 1))[0]
     assert fit.converged
-    with pytest.raises(UsageError, match="integer"):
-        fit_sample(registry.get("scipy:binom"), Sample(y))
+    with pytest.raises(UsageError, match="M and n and N of scipy:hypergeom are integers; hold all but one"):
+        fit_sample(registry.get("scipy:hypergeom"), Sample(y))
     held = fit_sample(registry.get("scipy:binom").pin({"n": 40}), Sample(y))[0]
     assert held.estimates["p"] == pytest.approx(y.mean() / 40, rel=1e-6)
+
+
+WHOLE = {
+    "binom": (stats.binom(20, 0.6), {}), "nbinom": (stats.nbinom(5, 0.4), {}),
+    "betabinom": (stats.betabinom(9, 2, 3), {}),
+    "erlang": (stats.erlang(4, scale=2), {"loc": 0.0}), "irwinhall": (stats.irwinhall(3), {"loc": 0.0, "scale": 1.0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_integer_is_found_among_all_integers(name):
+    """Each of them held in turn; rows weighted."""
+    law, held = WHOLE[name]
+    generator = np.random.default_rng(3)
+    y, weight = law.rvs(size=120, random_state=generator).astype(float), generator.integers(1, 4, 120).astype(float)
+    family = registry.get(f"scipy:{name}")
+    family = family.pin(held) if held else family
+    whole = next(iter(family.integers & set(family.names)))
+    fit = fit_sample(family, Sample(y, weight))[0]
+    assert fit.converged, fit.warnings
+    assert np.isnan(fit.std_errors[whole])
+    least = int(y.max()) if name in ("binom", "betabinom") else 1
+    values = range(least, least + 25)
+    if len(family.names) == 1:
+        each = [-(weight * law.dist.logpdf(y, value)).sum() for value in values]
+    else:
+        each = [fit_sample(family.pin({whole: float(value)}), Sample(y, weight))[0].nll for value in values]
+    assert fit.estimates[whole] == values[int(np.nanargmin(each))]
+    assert fit.nll == pytest.approx(np.nanmin(each), rel=1e-9)
+
+
+def test_integers_of_groups():
+    generator = np.random.default_rng(0)
+    y = np.concatenate([stats.binom.rvs(n, 0.6, size=100, random_state=generator) for n in (8, 30)]).astype(float)
+    codes = np.repeat([0, 1], 100)
+    together = fit_sample(registry.get("scipy:binom"), Sample.of(y, codes=codes))
+    for group, fit in enumerate(together):
+        alone = fit_sample(registry.get("scipy:binom"), Sample(y[codes == group]))[0]
+        np.testing.assert_allclose(fit.theta, alone.theta, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "law"), [("nbinom", stats.binom(10, 0.3)), ("binom", stats.nbinom(3, 0.4))])
+def test_an_integer_without_end_names_the_limit(name, law):
+    y = law.rvs(size=200, random_state=np.random.default_rng(2)).astype(float)
+    fit = fit_sample(registry.get(f"scipy:{name}"), Sample(y))[0]
+    assert not fit.converged
+    assert "n has no estimate" in fit.warnings[0]
+    assert "becomes poisson" in fit.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["gausshyper", "levy_stable", "ksone"])
+def test_the_time_limit_is_kept(name, monkeypatch):
+    """However slow a density is, a fit ends soon after its limit and says so."""
+    monkeypatch.setattr(scipy_adapter, "LIMIT", 1.0)
+    y = np.random.default_rng(0).beta(2.0, 3.0, size=300)
+    before = time.monotonic()
+    with pytest.raises(DataError, match="not fitted within 1 seconds"):
+        fit_sample(registry.get(f"scipy:{name}"), Sample(y))
+    assert time.monotonic() - before < 10  # a single value of the slowest takes up to a second on a busy machine
 
 
 def test_unknown_name():
