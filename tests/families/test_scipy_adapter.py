@@ -187,7 +187,7 @@ def test_an_integer_without_end_names_the_limit(name, law):
     assert "becomes poisson" in fit.warnings[0]
 
 
-@pytest.mark.parametrize("name", ["gausshyper", "levy_stable", "ksone"])
+@pytest.mark.parametrize("name", ["gausshyper", "levy_stable"])
 def test_the_time_limit_is_kept(name, monkeypatch):
     """However slow a density is, a fit ends soon after its limit and says so."""
     monkeypatch.setattr(scipy_adapter, "LIMIT", 1.0)
