@@ -17,11 +17,8 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # Each part of the package and its floor. Parts on one floor do not import each other.
 FLOORS = {
     "errors": -1,
-<<<<<<< HEAD
     "wording": -0.5,
-=======
     "progress": -1,
->>>>>>> a0b0aff (Bootstrap, profile limits, goodness of fit and slow streams show their progress on a terminal)
     "samples": 0,
     "families": 0,
     "sample": 1,
