@@ -14,7 +14,9 @@ from mlefit.sample import Sample
 
 pytestmark = pytest.mark.slow
 
-REPLICATES, ROWS = 1500, 400
+REPLICATES, ROWS = 6000, 400
+# Shapes of tails whose estimates are near normal only with more rows.
+MORE = {"student-t": 3000, "lomax": 3000}
 # Parameters at which the estimates are near normal with this many rows.
 TRUTH = {
     "bernoulli": (0.4,), "binomial": (0.4,), "geometric": (0.4,), "poisson": (3,), "negative-binomial": (5, 2),
@@ -31,14 +33,14 @@ APART = {"categorical", "discrete-uniform", "laplace", "uniform", "pareto"}
 
 
 def simulated(name, replicates):
-    family = registry.get(name)
+    family, rows = registry.get(name), MORE.get(name, ROWS)
     if len(family.columns) > 1:
         family = family.given(np.array(12.0)) if name == "beta-binomial" else family.given(np.full(1, 12.0))
     eta = family.forward(np.array(TRUTH[name], dtype=float)[:, None])
-    y = family.sample(np.random.default_rng([3, *name.encode()]), eta, replicates * ROWS)
+    y = family.sample(np.random.default_rng([3, *name.encode()]), eta, replicates * rows)
     if y.ndim == 2:
         y = np.stack([y[0], np.full(y.shape[-1], 12.0)])
-    return Sample.of(y, None, np.repeat(np.arange(replicates), ROWS))
+    return Sample.of(y, None, np.repeat(np.arange(replicates), rows))
 
 
 def test_every_family_is_here():
@@ -48,10 +50,10 @@ def test_every_family_is_here():
 @pytest.mark.parametrize(
     ("name", "method", "replicates"),
     [(name, "wald", REPLICATES) for name in TRUTH]
-    + [(name, "profile", 400) for name in ("gamma", "weibull", "negative-binomial", "poisson")],
+    + [(name, "profile", 2000) for name in ("gamma", "weibull", "negative-binomial", "poisson")],
 )
 def test_limits_cover_the_truth(name, method, replicates):
-    """95 % limits miss 5 % of the time, within four Monte-Carlo errors and what 400 rows leave of the asymptotics."""
+    """95 % limits miss 5 % of the time, within four Monte-Carlo errors (1.1 points) and half a point for 400 rows."""
     fits = fit_sample(registry.get(name), simulated(name, replicates), Options(interval=method))
     usable = [fit for fit in fits if fit.converged]
     assert len(usable) >= 0.98 * replicates
@@ -60,7 +62,7 @@ def test_limits_cover_the_truth(name, method, replicates):
         errors = np.sqrt([fit.covariance[j, j] for fit in usable])
         inside = np.array([fit.lower[j] <= truth <= fit.upper[j] for fit in usable])
         noise = np.sqrt(0.05 * 0.95 / len(usable))
-        assert abs(inside.mean() - 0.95) <= 4 * noise + 0.01, (registry.get(name).names[j], inside.mean())
+        assert abs(inside.mean() - 0.95) <= 4 * noise + 0.005, (registry.get(name).names[j], inside.mean())
         middle = np.nanmedian(estimates)
         typical = np.nanmedian(errors)
         assert abs(middle - truth) <= 5 * typical / np.sqrt(len(usable)) + 0.1 * typical
