@@ -262,6 +262,21 @@ def test_a_decimal_comma_is_an_error_with_its_remedy(write: Any) -> None:
     assert numbers(path, remedy) == [1.5, 2]
 
 
+@pytest.mark.parametrize(
+    ("cell", "value", "ambiguous"),
+    [("1,000", 1000, True), ("-12,345,678", -12345678, False), ("12,345.5", 12345.5, False)],
+)
+def test_commas_between_thousands_are_an_error_with_its_remedy(
+    write: Any, cell: str, value: float, ambiguous: bool
+) -> None:
+    path = write(f'y\n"{cell}"\n2\n')
+    with pytest.raises(DataError, match="for commas between thousands, name the column as") as caught:
+        numbers(path)
+    remedy = str(caught.value).split("column as ")[1].split(";")[0].removesuffix(").")
+    assert numbers(path, remedy) == [value, 2]
+    assert ("for a decimal comma" in str(caught.value)) == ambiguous
+
+
 def test_truth_is_numbers_in_a_column_of_its_own(write: Any) -> None:
     assert numbers(write("y\nNA\nTrue\n FALSE\n\ntrue\n")) == [1, 0, 1]
     with pytest.raises(DataError, match=r"'1' in column 'y' on line 4 of .* is neither TRUE nor FALSE"):

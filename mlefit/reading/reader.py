@@ -275,6 +275,12 @@ def _not_a_number(source: Source, file: File | None, row: int, operand: Operand,
         what = "is neither TRUE nor FALSE, as the column's first value is"
     elif _is_number(text):
         what = "is not a finite number"
+    elif re.fullmatch(r"\s*[-+]?\d{1,3}(,\d{3})+(\.\d*)?\s*", text):
+        example = f"""replace("{operand.text}", ',', '')"""
+        what = f"is not a number (for commas between thousands, name the column as {example}"
+        if text.count(",") == 1 and "." not in text:
+            what += f"""; for a decimal comma, as replace("{operand.text}", ',', '.')"""
+        what += ")"
     elif re.fullmatch(r"\s*[-+]?\d*,\d+\s*", text):
         example = f"""replace("{operand.text}", ',', '.')"""
         what = f"is not a number (for a decimal comma, name the column as {example})"
