@@ -46,7 +46,7 @@ DATA = {
     "gumbel": "tiny_real venice nile_offset",
     "gev": "tiny_real venice oxtemp groundbeef",
     "generalized-pareto": "tiny_heavy danish_excess_10 danish_excess_1",
-    "skew-normal": "rock_shape wind pima_bmi",
+    "skew-normal": "tiny_skewed rock_shape wind pima_bmi",
     "gompertz": "tiny_positive faithful_waiting flchain_age",
     "beta-binomial": "tiny_trials_dispersed lirat snails",
     "inverse-gamma": "tiny_positive rivers danish",
@@ -59,7 +59,7 @@ DATA = {
     "chi-squared": "tiny_positive wind colon_time",
     "pareto": "tiny_positive rivers danish",
     "lomax": "tiny_heavy lynx danish_excess_1",
-    "burr12": "abbey groundbeef pima_pedigree pbc_copper",
+    "burr12": "tiny_long_tailed abbey groundbeef pima_pedigree pbc_copper",
     "von-mises": "tiny_angles birthday_angle volcano_aspect",
 }
 
