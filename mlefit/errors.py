@@ -29,5 +29,14 @@ def nearest(
     """How a sentence about an unknown name ends: what may have been meant, or `otherwise` where nothing is like it."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(known), 1, cutoff)
-    return f"did you mean {before}{near[0]}{after}?" if near else otherwise
+    spelt = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower(), spelt, 1, cutoff)
+    return f"did you mean {before}{spelt[near[0]]}{after}?" if near else otherwise
+
+
+def no_level(level: float, what: str = "a level") -> str:
+    """What to say of a level that is no probability, such as one in per cent."""
+    wanted = f"{what} lies between 0 and 1"
+    return (
+        f"{wanted}; did you mean {level / 100:g}?" if 1 < level < 100 else f"{wanted}, such as 0.95; {level:g} does not"
+    )

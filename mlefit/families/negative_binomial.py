@@ -33,7 +33,7 @@ class NegativeBinomial(Family):
 
     name = "negative-binomial"
     summary = "counts more variable than Poisson's"
-    aliases = ("nbinom", "negbin")
+    aliases = ("nbinom", "negbin", "nb")
     parameters = (
         Parameter("mu", log, "mean count", closed=(0.0,)),
         Parameter("size", log, "dispersion: the variance is mu + mu^2/size", limit="poisson"),

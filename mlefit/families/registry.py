@@ -126,6 +126,10 @@ def get(name: str) -> Family:
         return aliases[key]
     if key in COMPOSERS:
         raise UsageError(f"{key} alone is no family: it makes one of what follows a colon, such as {COMPOSERS[key]}")
+    from mlefit.families.losses import LOSSES
+
+    if key in LOSSES:
+        raise UsageError(f"{key} is a loss, not a family; its family is {LOSSES[key].family}")
     hint = nearest(key, [*BUILT_IN, *_registered, *aliases], "`mlefit families` lists them")
     raise UsageError(f"there is no family called {name!r}; {hint}")
 

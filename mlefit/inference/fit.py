@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.engines.serial import Serial
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
@@ -43,7 +43,7 @@ NEAR: Final = 1e-3  # a decrement above this has not arrived
 ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved closer than it is to all of them
 # A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
 # Below this times sqrt(n) it is taken without another look at all the rows.
-LAST: Final = 1e-8
+LAST: Final = 3e-8
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
-            raise UsageError(f"a confidence level lies between 0 and 1, such as 0.95; {self.level:g} does not")
+            raise UsageError(no_level(self.level, "a confidence level"))
         if self.interval == "profile" and self.weight_kind == "importance":
             raise UsageError(
                 "profile limits take a weight for so many rows, which importance weights are not; "

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import UsageError
+from mlefit.errors import UsageError, no_level
 from mlefit.families.base import Family
 from mlefit.inference.encoding import Columns
 from mlefit.inference.evaluation import Evaluation, calibration, is_labelled, measures, probabilities
@@ -44,7 +44,7 @@ def predict_columns(
     """
     for level in (*quantiles, *(() if interval is None else (interval,))):
         if not 0 < level < 1:
-            raise UsageError(f"a level lies between 0 and 1, such as 0.95; {level:g} does not")
+            raise UsageError(no_level(level))
     scored = model.scorer.scores(columns, n)
     family, eta = model.family, scored.eta
     with np.errstate(all="ignore"):

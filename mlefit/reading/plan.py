@@ -213,6 +213,12 @@ def make(source: Source, request: Request) -> Plan:
     draft = Plan(source, {}, {}, {}, None, request.where, typed, tuple(parsed.values()))
     operands = {text: _operand(source, text, parsed.get(text), draft, types) for text in wanted}
     if condition is not None:
+        kind = _bind(draft, condition, request.where or "", types)
+        if kind.startswith(("VARCHAR", "DATE", "TIME")):
+            what = "text" if kind == "VARCHAR" else "a date or time"
+            raise UsageError(
+                f"{request.where!r} is {what}, not a condition; write one, such as {request.where} = '...'"
+            )
         _bind(draft, f"CAST({condition} AS BOOLEAN)", request.where or "", types)
         condition = f"CAST({condition} AS BOOLEAN)"
     for text in request.numeric.values():

@@ -88,7 +88,7 @@ def _refuse_foreign(file: File, head: bytes) -> None:
 def _needs_rewriting(encoding: str) -> bool:
     try:
         "1".encode(encoding)  # refuses codecs that are not text, such as base64
-        return codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii")
+        return codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig")
     except (LookupError, ValueError):
         raise UsageError(f"there is no text encoding {encoding!r}; try utf-8, latin-1, cp1252 or utf-16") from None
 

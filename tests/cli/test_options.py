@@ -51,6 +51,7 @@ def test_the_defaults_of_a_group_are_those_of_its_value() -> None:
         (("estimate", "--bootstrap", "x"), "--bootstrap 'x' is not known; choose one of nonparametric, parametric"),
         (("estimate", "--bootstrap-limits", "bac"), "did you mean bca?"),
         (("estimate", "--weight-kind", "freq"), "--weight-kind 'freq' is not known; did you mean frequency?"),
+        (("estimate", "--format", "JSON"), "--format 'JSON' is not known; did you mean json?"),
         (("compare", "--rank", "bci"), "--rank 'bci' is not known; did you mean bic?"),
         (("regress", "y ~ x", "--interval", "bootstrap"), "choose one of wald, profile, none"),
         (("likelihood", "--missing", "errors"), "--missing 'errors' is not known; did you mean error?"),
@@ -210,3 +211,17 @@ def test_a_closed_output_is_said(program: Callable[..., Any], table: Callable[..
     ran = program(*arguments, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(1))
     assert ran.status == 1
     assert ran.err == "mlefit: standard output is closed, so there is nowhere to write the result\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--level", "95"), "a confidence level lies between 0 and 1; did you mean 0.95?"),
+        (("--level", "0"), "a confidence level lies between 0 and 1, such as 0.95; 0 does not"),
+        (("--dist", "bce"), "bce is a loss, not a family; its family is bernoulli"),
+        (("--encoding", "base64"), "there is no text encoding 'base64'; try utf-8, latin-1, cp1252 or utf-16"),
+    ],
+)
+def test_what_was_meant_is_said(mlefit: Callable[..., Any], table: Callable[..., Path], words: Any, said: str) -> None:
+    ran = mlefit("estimate", table("y", "1", "2", "5"), *words)
+    assert (ran.status, ran.out, ran.err) == (2, "", f"mlefit: {said}\n")

@@ -44,6 +44,7 @@ pytestmark = pytest.mark.usefixtures("registered")
     ("name", "family"),
     [
         ("gamma", "gamma"), ("Negative_Binomial", "negative-binomial"), ("nbinom", "negative-binomial"),
+        ("nb", "negative-binomial"),
         (" normal ", "normal"), ("GAUSSIAN", "normal"), ("t", "student-t"), ("weibull_min", "weibull"),
     ],
 )  # fmt: skip
