@@ -26,6 +26,7 @@ CERTAINTY: Final = (
     "no event was observed, or the intervals of all rows share a value: the likelihood can be brought as near to 1 as "
     "one likes, so no maximum-likelihood estimate exists"
 )
+REMEDY: Final = " (see --interval profile)"
 UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
 FAR: Final = 12.0  # a score that no ordinary data reach, beyond what their units add to it
 BEYOND: Final = 18.0  # a score at which a family and its limit differ by less than the rounding of the total
@@ -91,6 +92,7 @@ def certify(
     weight: Array,
     scale: Array,
     constant: NDArray[np.bool_],
+    counts: NDArray[np.integer[Any]],
     spikes: Sequence[str] = (),
 ) -> Verdict:
     """Judge a batch of fits.
@@ -101,6 +103,7 @@ def certify(
         weight: (G,) total weight.
         scale: (G,) largest magnitude of the data.
         constant: (G,) all values are equal.
+        counts: (G,) rows.
         spikes: why the likelihood is unbounded, "" where it is not, one a problem; see `Family.unbounded`.
     """
     theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
@@ -195,8 +198,8 @@ def certify(
             warnings.append((fallen,))
             continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
-        problem, said = _explain(family, bool(lost), bool(constant[i]), bool(finite[i]), bool(arrived[i]),
-                                 bool(positive[i]), edges)  # fmt: skip
+        cause = _cause(bool(lost), bool(constant[i]), float(scale[i]), int(counts[i]))
+        problem, said = _explain(family, cause, bool(finite[i]), bool(arrived[i]), bool(positive[i]), edges)
         converged[i] = not problem
         certificates.append(
             Certificate(
@@ -312,12 +315,22 @@ def _lost(family: Family, side: Array) -> str:
     return ""
 
 
+def _cause(lost: bool, constant: bool, scale: float, count: int) -> str:
+    """What makes the likelihood unbounded, "" where it is not."""
+    if not lost:
+        return ""
+    if count == 1:
+        return "there is one value only"
+    if not constant:
+        return "the density has shrunk to a spike"
+    return "all values are 0" if scale == 0 else "all values are equal"
+
+
 def _explain(
-    family: Family, lost: bool, constant: bool, finite: bool, arrived: bool, positive: bool, edges: list[Edge]
+    family: Family, cause: str, finite: bool, arrived: bool, positive: bool, edges: list[Edge]
 ) -> tuple[str, tuple[str, ...]]:
     """Why there is no maximum ("" where there is one), and the sentences to print."""
-    if lost:
-        cause = "all values are equal" if constant else "the density has shrunk to a spike"
+    if cause:
         problem = f"the likelihood of {family.name} is unbounded: {cause}; no maximum-likelihood estimate exists"
         return problem, (problem,)
     if not finite:
@@ -334,8 +347,7 @@ def _explain(
             problem = problem or sentence
             said.append(sentence)
         else:
-            remedy = "no standard error exists (see --interval profile)"
-            said.append(f"{name} = {value:g} lies on the boundary{what}: {remedy}")
+            said.append(f"{name} = {value:g} lies on the boundary{what}: no standard error exists{REMEDY}")
     if not problem and family.truncated and (edges or not (positive and arrived)):
         problem = (
             f"under truncation the likelihood of {family.name} keeps rising as its parameters run off: what was seen "

@@ -18,7 +18,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
-from mlefit.inference.certificate import GRADIENT, Certificate, certify, interior
+from mlefit.inference.certificate import GRADIENT, REMEDY, Certificate, certify, interior
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
@@ -308,7 +308,7 @@ def report(
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
     spikes = family.unbounded(solution.theta.T, *extremes)
-    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant, spikes=spikes)
+    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes)
     eta = solution.theta.T
     with np.errstate(all="ignore"):
         score_covariance = verdict.covariance
@@ -336,13 +336,19 @@ def report(
     value[unbounded & ((family.size > 0) | ~nowhere)] = np.nan
     covariance[unbounded] = np.nan
     theta[:, nowhere] = np.nan
+    if not family.size:  # nothing was estimated, such as the share of the only label
+        covariance[:] = np.nan
     variance = np.einsum("gaa->ag", covariance)
     lower, upper = _limits(
         family, target, solution.theta, theta, variance, value, options, np.arange(count, dtype=np.intp)
     )
     closed = solution.iterations == 0
     drops = [dropped] * count if isinstance(dropped, int) else dropped
-    notes = (family.irregular_note,) if family.irregular_note else ()
+    said = [
+        tuple(text.replace(REMEDY, "") for text in texts) if options.interval == "profile" else texts
+        for texts in verdict.warnings
+    ]
+    notes = [() if lost or not family.irregular_note else (family.irregular_note,) for lost in unbounded.tolist()]
     doubts = family.doubts(eta)
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
     return [
@@ -365,7 +371,7 @@ def report(
             int(solution.iterations[i]),
             verdict.certificates[i],
             bool(verdict.converged[i]),
-            verdict.warnings[i] + notes + ((doubts[i],) if doubts[i] else ()),
+            said[i] + notes[i] + ((doubts[i],) if doubts[i] else ()),
             float(effective[i]),
             target,
             i,
@@ -531,7 +537,7 @@ def _limits(
     """Confidence limits (K, G) by the method asked for. `scores` (G, k); `theta` and `variance` (K, G)."""
     with np.errstate(all="ignore"):
         std_error = np.sqrt(variance)
-    if options.interval == "none":
+    if options.interval == "none" or not family.size:
         return np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     lower, upper = intervals.wald(family, theta, std_error, options.level)
     if options.interval == "wald":

@@ -89,7 +89,7 @@ class Surface:
                 "likelihood": likelihood(value),
                 "log_likelihood": number(value),
                 "nll": number(0.0 - value),
-                "relative_likelihood": float(relative),
+                "relative_likelihood": number(relative),
             }
             for point, value, relative in zip(
                 self.points.tolist(), self.log_likelihood.tolist(), self.relative.tolist(), strict=True
@@ -138,7 +138,8 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
         UsageError: an unknown parameter or a value outside its domain.
     """
     family = fit.family
-    if not np.isfinite(fit.log_likelihood):
+    whole = set(over) == set(family.names)
+    if not np.isfinite(fit.log_likelihood) and (profile or not whole):
         raise DataError(f"there is no maximum to draw the likelihood around: {fit.certificate.problem}")
     columns = [_index(fit, name) for name in over]
     for j, values in zip(columns, points.T, strict=True):
@@ -191,10 +192,19 @@ def _searched(fit: Fit, family: Wrapped, eta: Array, columns: set[int]) -> Array
 
 def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:
     """One probability of several, the others keeping their proportions, which is what maximises over them too."""
-    if len(columns) != 1:
-        raise UsageError(f"the likelihood of {fit.family.name} is drawn over one probability at a time")
     target = fit.objective
     assert isinstance(target, StatisticObjective), "only such families have parameters that are not scores"
+    if len(columns) == len(fit.family.parameters):
+        wrong = np.abs(points.sum(axis=1) - 1) > 1e-9
+        if wrong.any():
+            raise UsageError(f"the probabilities of {fit.family.name} add up to {points[wrong][0].sum():g}, not to 1")
+        counts = [target.family.margin(j, target.totals[:, [fit.number]])[1][1, 0] for j in columns]
+        with np.errstate(all="ignore"):
+            return np.where(np.array(counts) > 0, counts * np.log(points), 0.0).sum(axis=1)
+    if len(columns) != 1:
+        raise UsageError(
+            f"the likelihood of {fit.family.name} is drawn over one probability at a time, or at points that give all"
+        )
     base, totals, share = target.family.margin(columns[0], target.totals[:, fit.number : fit.number + 1])
     margin = StatisticObjective(base, totals, np.zeros((0, 1)))
     p = points[:, 0] / share

@@ -167,7 +167,7 @@ def _histogram(axis: Axes, fit: Fit, rows: Array, weight: Array, label: str) -> 
 def _mean_density(fit: Fit, y: Array, others: Array, weight: Array) -> Array:
     """The fitted density at y averaged over what rows have besides, such as limits; of very many, over some."""
     kinds, which = np.unique(others, axis=1, return_inverse=True)
-    share: Array = np.bincount(which.ravel(), weights=weight)
+    share = np.bincount(which.ravel(), weights=weight).astype(float)
     if share.size > KINDS:
         kinds, share = others[:, :: -(-others.shape[1] // KINDS)], weight[:: -(-others.shape[1] // KINDS)]
     rows = [np.vstack([y, np.repeat(kind[:, None], y.size, axis=1)]) for kind in kinds.T]

@@ -50,18 +50,25 @@ def _heading(surface: Surface) -> Text:
         heading.append(f", {fit.dropped} missing dropped")
     others = [name for name in fit.family.names if name not in surface.over]
     if others:
+        shared = fit.family.size != len(fit.family.parameters)
         how = "re-maximised at every point" if surface.profile else "held at the estimate"
+        how = "keeping their proportions" if shared else how
         heading.append(f"   {', '.join(map(harmless, others))} {how}", style="dim")
     return heading
 
 
 def _maximum(surface: Surface) -> Text:
     fit = surface.fit
+    if not np.isfinite(fit.log_likelihood):
+        return Text("there is no maximum to compare with", style="dim")
     line = Text("maximum at ", style="dim")
     line.append(", ".join(f"{harmless(k)} = {significant(v)}" for k, v in fit.estimates.items()), style="bold")
     line.append(f"   log L = {total(fit.log_likelihood)}", style="dim")
-    if any(v is None for v in surface.likelihood):
+    unknown = [value is None for value in surface.likelihood]
+    if all(unknown):
         line.append("\nL itself is too small or too large for a number; compare by log L", style="dim")
+    elif any(unknown) and len(surface.axes) != 2:  # a heat map does not show it
+        line.append("\nwhere there is no L it is too small or too large for a number; compare by log L", style="dim")
     return line
 
 
@@ -78,10 +85,16 @@ def _lines(surface: Surface) -> Table:
             Text(significant(own)),
             Text(total(value)),
             Text(total(0.0 - value)),
-            Text(f"{relative:.4f}" if relative >= 1e-4 or relative == 0 else f"{relative:.1e}"),
-            Bar(1.0, 0.0, relative, width=24, color="green" if i == best else "cyan"),
+            Text(_share(relative)),
+            Bar(1.0, 0.0, relative if relative == relative else 0.0, width=24, color="green" if i == best else "cyan"),
         )
     return table
+
+
+def _share(relative: float) -> str:
+    if np.isnan(relative):
+        return significant(relative)
+    return f"{relative:.4f}" if relative >= 1e-4 or relative == 0 else f"{relative:.1e}"
 
 
 def _heat(surface: Surface, every: int) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
@@ -123,7 +124,8 @@ def verdict(fit: Result) -> Text:
         return Text("not converged", style="bold red")
     steps = "" if fit.iterations == 0 else f", {fit.iterations} iteration{'s' * (fit.iterations != 1)}"
     evidence = f"{significant(fit.certificate.gradient_norm, 2)} standard errors from the maximum"
-    limits = f"; {METHODS[fit.interval_method]} limits" if fit.interval_method in METHODS else ""
+    known = bool((~np.isnan(fit.lower) | ~np.isnan(fit.upper)).any())
+    limits = f"; {METHODS[fit.interval_method]} limits" if known and fit.interval_method in METHODS else ""
     line = Text()
     line.append("converged", style="green")
     line.append(f" ({fit.solver}{steps}; {evidence}{limits})", style="dim")

@@ -240,6 +240,41 @@ def test_a_likelihood_that_doubles_hold_is_shown(mlefit: Callable) -> None:
     assert "compare by log L" not in ran.out
 
 
+def test_a_cell_of_a_heat_map_does_not_speak_of_l(mlefit: Callable, table: Callable) -> None:
+    path = table("y", "1", "2", "9")
+    assert "small or too large" not in mlefit("likelihood", path, "-d", "weibull", "--grid", "shape=1,90",
+                                              "--grid", "scale=1,2").out  # fmt: skip
+    some = mlefit("likelihood", path, "-d", "weibull", "--at", "shape=1,scale=4", "--at", "shape=90,scale=1").out
+    assert "where there is no L it is too small" in some
+
+
+def test_all_probabilities_of_a_point(mlefit: Callable) -> None:
+    arguments = (DATA / "iris.csv", "-c", "species", "-d", "categorical")
+    one, none = points(mlefit, *arguments, "--at", "p[setosa]=.2,p[virginica]=.5,p[versicolor]=.3",
+                       "--at", "p[setosa]=0,p[virginica]=.5,p[versicolor]=.5")  # fmt: skip
+    assert one["log_likelihood"] == pytest.approx(50 * np.log(0.2 * 0.3 * 0.5), rel=1e-14)
+    assert (none["likelihood"], none["log_likelihood"], none["relative_likelihood"]) == (0, None, 0)
+    wrong = mlefit("likelihood", *arguments, "--at", "p[setosa]=.2,p[virginica]=.5,p[versicolor]=.4")
+    assert wrong.status == 2
+    assert "add up to 1.1, not to 1" in wrong.err
+    assert "p[versicolor], p[virginica] keeping their proportions" in mlefit("likelihood", *arguments).out
+
+
+@pytest.mark.parametrize("values", [("5",), ("5", "5", "5")])
+def test_a_point_has_a_likelihood_where_there_is_no_maximum(
+    mlefit: Callable, table: Callable, values: tuple[str, ...]
+) -> None:
+    ran = mlefit("likelihood", table("y", *values), "--at", "mu=5,sigma=2", "-f", "json")
+    assert ran.status == 3
+    point = json.loads(ran.out)["points"][0]
+    assert point["log_likelihood"] == pytest.approx(-len(values) * np.log(2 * np.sqrt(2 * np.pi)))
+    assert point["relative_likelihood"] is None
+    assert "unbounded" in ran.err
+    shown = mlefit("likelihood", table("y", *values), "--at", "mu=5,sigma=2")
+    assert "no maximum to compare with" in shown.out
+    assert mlefit("likelihood", table("y", *values), "--at", "mu=5").status == 1
+
+
 # -- how it is written -----------------------------------------------------------------------------------------------
 
 

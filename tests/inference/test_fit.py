@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlefit import fit
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.inference.fit import Fit, Options, fit_sample
@@ -219,3 +220,34 @@ def test_a_ridge_names_the_family_at_its_end(
     assert {name: found.estimates[name] for name in lost} == lost
     assert set(found.certificate.at_boundary) == set(lost)
     assert any(f"fit {limit} instead" in sentence for sentence in found.warnings)
+
+
+@pytest.mark.parametrize(
+    ("y", "family", "said", "unsaid"),
+    [
+        ([5.0], "normal", "there is one value only", "equal"),
+        ([5.0, 5.0], "normal", "all values are equal", "only"),
+        ([0.0, 0.0], "exponential", "all values are 0", "equal"),
+        ([5.0, 5.0], "laplace", "all values are equal", "standard error"),
+        ([0, 0], "bernoulli", "no standard error exists", "see --interval"),
+    ],
+)
+def test_what_is_said_of_a_fit_is_true_of_it(y, family, said, unsaid):
+    warnings = " ".join(fit(y, family, interval="profile").warnings)
+    assert said in warnings
+    assert unsaid not in warnings
+
+
+@pytest.mark.parametrize("interval", ["wald", "profile"])
+def test_the_share_of_an_only_label_is_not_estimated(interval):
+    found = fit(["a", "a"], "categorical", interval=interval)
+    assert found.parameters() == {"p[a]": {"estimate": 1.0, "std_error": None, "ci_lower": None, "ci_upper": None}}
+    assert found.converged
+
+
+@pytest.mark.parametrize(("family", "limits"), [("uniform", False), ("normal", True)])
+def test_limits_are_named_where_there_are_any(family, limits, capsys):
+    from rich.console import Console
+
+    Console(width=200).print(fit([1.0, 2, 4], family, interval="profile"))
+    assert ("profile limits" in capsys.readouterr().out) == limits
