@@ -129,6 +129,13 @@ def test_every_regular_parameter_has_its_score_equation() -> None:
             assert left == wanted, name
 
 
+def test_every_regular_parameter_has_its_gradient() -> None:
+    for _, name, said in cases():
+        family = registry.get(name)
+        if "log_likelihood" in said and (name == "laplace" or not family.irregular):
+            assert len(said.get("gradient", ())) == family.size, name
+
+
 def test_a_wrong_formula_is_caught() -> None:
     scope = Scope({"a": mpf(2), "y": mpf(3)}, [{"y": mpf(1)}, {"y": mpf(4)}])
     assert formula("f(y) = a y² − log a/2 = 18 − (log 2)/2")(scope) == 18 - mp.log(2) / 2
