@@ -272,7 +272,7 @@ def test_commas_between_thousands_are_an_error_with_its_remedy(
     path = write(f'y\n"{cell}"\n2\n')
     with pytest.raises(DataError, match="for commas between thousands, name the column as") as caught:
         numbers(path)
-    remedy = str(caught.value).split("column as ")[1].split(";")[0].removesuffix(").")
+    remedy = str(caught.value).split("column as ")[1].split(";")[0].removesuffix(".").replace("''))", "'')")
     assert numbers(path, remedy) == [value, 2]
     assert ("for a decimal comma" in str(caught.value)) == ambiguous
 
