@@ -53,5 +53,5 @@ def _flat(value: Any, path: str = "") -> list[tuple[str, Any]]:
     elif isinstance(value, list):
         items = [(str(i), item) for i, item in enumerate(value, 1)]
     else:
-        return [(path, value)]
+        return [(path, " ".join(value.split()) if isinstance(value, str) else value)]
     return [pair for key, item in items for pair in _flat(item, f"{path}.{key}" if path else key)]

@@ -202,7 +202,7 @@ class Comparison:
             row: dict[str, Any] = {**(self.group or {}), "column": self.column, "rank": place, "family": entry.family}
             if entry.fit is not None:
                 record = entry.to_dict()
-                row |= {"parameters": " ".join(f"{k}={v!r}" for k, v in entry.fit.estimates.items())}
+                row |= {"parameters": entry.fit.estimates}
                 row |= {key: record[key] for key in CRITERIA}
                 if "held_out_nll_per_observation" in record:
                     row["held_out_nll_per_observation"] = record["held_out_nll_per_observation"]
@@ -212,6 +212,10 @@ class Comparison:
                     row[f"{name}_p_value"] = value
             found.append({**row, "error": entry.error or None})
         return found
+
+    def facts(self) -> dict[str, Any]:
+        """What belongs beside the rows in a paper."""
+        return {**(self.group or {}), "column": self.column, "n": self.n, "dropped": self.dropped}
 
     def remarks(self) -> list[str]:
         """Sentences that belong beside the rows."""

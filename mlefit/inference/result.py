@@ -150,6 +150,14 @@ class Result:
         held = {name: parameter(value, nan, nan, nan) for name, value in getattr(self.family, "fixed", {}).items()}
         return [self._row(name, record) for name, record in (self.parameters() | held).items()]
 
+    def facts(self) -> dict[str, Any]:
+        """What belongs beside the rows in a paper: the rows used, the likelihood and the criteria."""
+        labels = self.group or {}
+        counts = {"n": self.n} | ({"weight": self.weight} if self.weight != self.n else {})
+        criteria = {name: number(getattr(self, name)) for name in ("log_likelihood", "aic", "aicc", "bic")}
+        level = {} if self.interval_method == "none" else {"limits": self.interval_method, "level": self.level}
+        return {**labels, "column": self.column, "family": self.family.name, **counts, **criteria, **level}
+
     def remarks(self) -> list[str]:
         """Sentences that belong beside the rows: what was dropped, and whatever keeps the fit from being trusted."""
         return [*dropped_remark(self.dropped), *(self.warnings or (() if self.converged else ("not converged",)))]

@@ -30,10 +30,11 @@ class Document:
 
     Attributes:
         record: the JSON object, or a list of them.
-        rows: the same as flat rows with the same keys, for csv, tsv, markdown and latex.
+        rows: the same as flat rows with the same keys, for csv, tsv, markdown and latex; cells may be mappings.
         table: builds what a person sees.
         messages: lines for standard error, silenced by -q.
         status: the exit status.
+        facts: what the rows leave out of a result as a whole, a row each: a second table of markdown and latex.
         remarks: what record and table hold but rows do not, as more such lines for the formats made of rows.
     """
 
@@ -43,17 +44,18 @@ class Document:
     messages: Sequence[str] = ()
     status: int = 0
     remarks: Sequence[str] = ()
+    facts: Sequence[Row] = ()
 
     @staticmethod
     def of(
         results: Sequence[Any], table: Callable[[], RenderableType], *, many: bool, messages: Sequence[str] = (),
         status: int = 0,
     ) -> Document:  # fmt: skip
-        """Results with `to_dict`, `rows` and `remarks`: an array where `many` were asked for, else the one object."""
+        """Results with `to_dict`, `rows`, `facts` and `remarks`: an array if `many` were wanted, else one object."""
         records = [result.to_dict() for result in results]
         rows = [row for result in results for row in result.rows()]
         record = records if many or len(records) > 1 else records[0]
-        return Document(record, rows, table, messages, status, _remarks(results))
+        return Document(record, rows, table, messages, status, _remarks(results), [r.facts() for r in results])
 
     def said(self, form: str) -> list[str]:
         """The lines for standard error beside one of `FORMATS`, each once."""
@@ -100,6 +102,8 @@ def write(document: Document, form: str = "table", stream: TextIO | None = None)
 
 def text(document: Document, form: str) -> str:
     """A document in any of `FORMATS` but table."""
+    from mlefit.report import markup
+
     match form:
         case "json":
             return json.dumps(document.record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -111,9 +115,9 @@ def text(document: Document, form: str) -> str:
         case "tsv":
             return _separated(document.rows, "\t")
         case "markdown":
-            return _markdown(document.rows)
+            return markup.markdown([document.rows, document.facts])
         case "latex":
-            return _latex(document.rows)
+            return markup.latex([document.rows, document.facts])
     hint = nearest(form, FORMATS, f"choose one of {', '.join(FORMATS)}")
     raise UsageError(f"there is no format called {form!r}; {hint}")
 
@@ -134,6 +138,8 @@ def _plain(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{harmless(key)}={_plain(item)}" for key, item in value.items())
     return harmless(value)
 
 
@@ -149,42 +155,3 @@ def _separated(rows: Sequence[Row], delimiter: str) -> str:
     writer.writerow([harmless(name) for name in header])
     writer.writerows([_plain(row.get(name)) for name in header] for row in rows)
     return buffer.getvalue()
-
-
-def _markdown(rows: Sequence[Row]) -> str:
-    from rich.box import MARKDOWN
-    from rich.table import Table
-    from rich.text import Text
-
-    header = _header(rows)
-    table = Table(box=MARKDOWN)
-    for name in header:
-        numeric = any(isinstance(row.get(name), (int, float)) for row in rows)
-        table.add_column(Text(harmless(name).replace("|", "\\|")), justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(Text(_plain(row.get(name)).replace("|", "\\|")) for name in header))
-    buffer = io.StringIO()
-    console(buffer).print(table)
-    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    return "\n".join(line for line in lines if line) + "\n"
-
-
-_LATEX: Final = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
-
-
-def _latex(rows: Sequence[Row]) -> str:
-    header = _header(rows)
-    numeric = [any(isinstance(row.get(name), (int, float)) for row in rows) for name in header]
-
-    def line(cells: Sequence[str]) -> str:
-        return " & ".join("".join(_LATEX.get(c, c) for c in text) for text in cells) + r" \\"
-
-    body = [line([_plain(row.get(name)) for name in header]) for row in rows]
-    columns = "".join("r" if n else "l" for n in numeric)
-    return "\n".join(
-        [rf"\begin{{tabular}}{{{columns}}}", r"\hline", line([harmless(n) for n in header]), r"\hline", *body,
-         r"\hline", r"\end{tabular}", ""]
-    )  # fmt: skip
