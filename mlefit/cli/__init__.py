@@ -6,6 +6,7 @@ turns both into an exit status: 0 done, 1 data or fit failed, 2 wrong usage, 3 p
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import warnings
@@ -18,7 +19,7 @@ import typer
 from typer.core import TyperGroup
 
 from mlefit import __version__
-from mlefit.cli.console import message, output, progress, settings
+from mlefit.cli.console import message, output, progress, settings, unencodable
 from mlefit.cli.groups import spread
 from mlefit.errors import MlefitError, nearest
 from mlefit.report.document import Document, write
@@ -149,10 +150,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     warnings.showwarning = lambda text, *rest: message(str(text))
     warnings.filterwarnings("default", message="plugin ")
+    codecs.register_error("mlefit", unencodable)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+            reconfigure(errors="mlefit")
     try:
         status = run()
         if sys.stdout is not None:

@@ -64,3 +64,20 @@ def piped() -> bool:
         return sys.stdin is not None and not sys.stdin.isatty()
     except ValueError:  # closed
         return False
+
+
+def unencodable(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that a stream's encoding lacks: drawn in ASCII in a table, else escaped as in JSON."""
+    assert isinstance(error, UnicodeEncodeError)
+    lost = error.object[error.start : error.end]
+    if settings.format == "table":
+        from mlefit.report.text import drawn
+
+        lost = drawn(lost)
+    units = (unit for c in lost for unit in ([c] if c.isascii() else _escaped(c)))
+    return "".join(units), error.end
+
+
+def _escaped(character: str) -> list[str]:
+    pairs = character.encode("utf-16-be", "surrogatepass").hex()
+    return [f"\\u{pairs[i : i + 4]}" for i in range(0, len(pairs), 4)]

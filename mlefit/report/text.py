@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import Any
+from typing import Any, Final
 
 
 def harmless(value: object) -> str:
@@ -19,6 +19,25 @@ def _visible(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
         return character.encode("unicode_escape").decode("ascii")
     return character  # other white space
+
+
+_DRAWN: Final = {
+    "–": "-", "—": "-", "−": "-", "∞": "inf", "Δ": "d", "±": "+/-", "×": "x", "·": "*", "…": "...", "≤": "<=",
+    "≥": ">=", "²": "2", "’": "'",
+}  # fmt: skip
+
+
+def drawn(text: str) -> str:
+    """Rules, bars and mathematical signs in ASCII; what has no such likeness stays."""
+    return "".join(_DRAWN.get(c) or _line(unicodedata.name(c, "")) or c for c in text)
+
+
+def _line(name: str) -> str:
+    """The likeness of a rule or bar, by its Unicode name; "" for anything else."""
+    if name.startswith("BOX DRAWINGS"):
+        kinds = "HORIZONTAL" in name, "VERTICAL" in name
+        return "-" if kinds == (True, False) else "|" if kinds == (False, True) else "+"
+    return "#" if name.endswith((" BLOCK", " SHADE")) else ""
 
 
 def significant(value: float | None, digits: int = 6) -> str:
