@@ -10,13 +10,13 @@ import codecs
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mlefit import __version__
 from mlefit.cli.console import message, output, progress, settings, unencodable
@@ -38,6 +38,23 @@ COMMANDS: Final = {
 }
 
 
+class Exemplified(TyperCommand):
+    """Prints its examples as they can be pasted: neither wrapped nor padded."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        from rich.console import Console
+
+        examples, self.epilog = self.epilog or "", None
+        super().format_help(ctx, formatter)
+        self.epilog = examples
+        console = Console(highlight=False)
+        first, *commands = filter(None, examples.split("\n"))
+        lines = [part for command in commands for part in _continued(command, console.width - 1)]
+        console.print(f" {first}")
+        console.print("\n".join(f" {line}" for line in lines), markup=False, soft_wrap=True)
+        console.print()
+
+
 class Commands(TyperGroup):
     """Loads `mlefit.cli.NAME` when the command NAME is asked for."""
 
@@ -50,7 +67,9 @@ class Commands(TyperGroup):
         module = import_module(f"mlefit.cli.{cmd_name}")
         single = typer.Typer(add_completion=False, rich_markup_mode="rich")
         text = f"{COMMANDS[cmd_name]}\n\n{_reflowed(module.HELP)}"
-        single.command(cmd_name, help=text, epilog=module.EXAMPLES, no_args_is_help=False)(spread(module.command))
+        single.command(cmd_name, cls=Exemplified, help=text, epilog=module.EXAMPLES, no_args_is_help=False)(
+            spread(module.command)
+        )
         return typer.main.get_command(single)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -66,6 +85,19 @@ class Commands(TyperGroup):
 def _reflowed(text: str) -> str:
     """Paragraphs of one line each, so that the terminal's width alone breaks them."""
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _continued(example: str, width: int) -> Iterator[str]:
+    """A command, broken before options and continued by backslashes where it is longer than a line."""
+    head, *options = example.split(" --")
+    for i, option in enumerate(options):
+        more = " \\" if i < len(options) - 1 else ""
+        if len(f"{head} --{option}{more}") > width:
+            yield f"{head} \\"
+            head = f"    --{option}"
+        else:
+            head += f" --{option}"
+    yield head
 
 
 app = typer.Typer(
