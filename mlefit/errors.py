@@ -23,6 +23,10 @@ class UsageError(MlefitError):
     exit_code = 2
 
 
+class LackingError(UsageError, NotImplementedError):
+    """A family lacks what was asked of it, such as a quantile function."""
+
+
 def nearest(
     name: str, known: Iterable[str], otherwise: str, *, before: str = "", after: str = "", cutoff: float = 0.6
 ) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from os.path import isfile
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
@@ -225,7 +226,12 @@ def _load(paths: list[str] | None) -> list[str] | None:
         from mlefit.families import registry
 
         for path in paths:
-            registry.load_file(path)
+            try:
+                registry.load_file(path)
+            except UsageError as error:
+                if not isfile(path):
+                    raise
+                console.message(str(error))  # it may not be needed; what needs it will say so
     return paths
 
 

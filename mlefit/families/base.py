@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from mlefit.errors import LackingError
 from mlefit.families.links import Array, Link
 from mlefit.families.support import Support, real
 
@@ -253,11 +254,11 @@ class Family(ABC):
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
         """log P(Y <= y)."""
-        raise NotImplementedError(f"{self.name} has no distribution function")
+        raise LackingError(f"{self.name} has no distribution function")
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         """log P(Y > y)."""
-        raise NotImplementedError(f"{self.name} has no survival function")
+        raise LackingError(f"{self.name} has no survival function")
 
     def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
         """`log_sf`, its gradient (k, ...) and its Hessian (k, k, ...) in eta, for censored and truncated rows.
@@ -291,15 +292,15 @@ class Family(ABC):
 
     def quantile(self, q: Array, eta: Array) -> Array:
         """The smallest y with P(Y <= y) >= q."""
-        raise NotImplementedError(f"{self.name} has no quantile function")
+        raise LackingError(f"{self.name} has no quantile function")
 
     def mean(self, eta: Array) -> Array:
         """The mean, infinite or NaN where there is none."""
-        raise NotImplementedError(f"{self.name} has no mean")
+        raise LackingError(f"{self.name} has no mean")
 
     def variance(self, eta: Array) -> Array:
         """The variance, infinite or NaN where there is none."""
-        raise NotImplementedError(f"{self.name} has no variance")
+        raise LackingError(f"{self.name} has no variance")
 
     def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
         """n draws; `eta` is (k, 1) or (k, n). By inversion unless the family knows better."""

@@ -6,13 +6,16 @@ functions. Plugins come through `register`, the same door.
 
 from __future__ import annotations
 
+import sys
 import warnings
+from contextlib import redirect_stdout
 from importlib import import_module, util
 from pathlib import Path
 from typing import Final
 
 from mlefit.errors import UsageError, nearest
 from mlefit.families.base import Family, Parameter
+from mlefit.families.guarded import guard
 
 BUILT_IN: Final[dict[str, str]] = {
     "bernoulli": "bernoulli:Bernoulli",
@@ -97,7 +100,7 @@ def register(family: Family | type[Family]) -> Family:
         raise UsageError(f"the name {name!r} has a colon, which is kept for families made of others")
     if canonical(name) in BUILT_IN:
         raise UsageError(f"the name {name!r} belongs to a built-in family; give the plugin's family another")
-    _registered[canonical(name)] = instance
+    _registered[canonical(name)] = guard(instance)
     return instance
 
 
@@ -215,7 +218,7 @@ def _load_plugins() -> None:
 
 
 def load_file(path: str) -> list[Family]:
-    """Register every family that a Python file defines.
+    """Register every family that a Python file defines; those that cannot be are warned of and left out.
 
     Raises:
         UsageError: the file is missing, does not run, or defines no family.
@@ -228,7 +231,8 @@ def load_file(path: str) -> list[Family]:
         raise UsageError(f"{path} is not a Python file (its name must end in .py)")
     module = util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # what it prints must not be taken for a result
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         where = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.filename == str(file) else ""
         trace = error.__traceback__
@@ -244,4 +248,12 @@ def load_file(path: str) -> list[Family]:
     ]
     if not found:
         raise UsageError(f"plugin {path} defines no subclass of mlefit.Family")
-    return [register(family) for family in found]
+    sound: list[Family] = []
+    for family in found:
+        try:
+            sound.append(register(family))
+        except UsageError as error:
+            if len(found) == 1:
+                raise UsageError(f"plugin {path}: {error}") from error
+            warnings.warn(f"plugin {path}: {error}", stacklevel=2)
+    return sound

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlefit import fit
+import mlefit
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.inference.fit import Fit, Options, fit_sample
@@ -233,14 +233,14 @@ def test_a_ridge_names_the_family_at_its_end(
     ],
 )
 def test_what_is_said_of_a_fit_is_true_of_it(y, family, said, unsaid):
-    warnings = " ".join(fit(y, family, interval="profile").warnings)
+    warnings = " ".join(mlefit.fit(y, family, interval="profile").warnings)
     assert said in warnings
     assert unsaid not in warnings
 
 
 @pytest.mark.parametrize("interval", ["wald", "profile"])
 def test_the_share_of_an_only_label_is_not_estimated(interval):
-    found = fit(["a", "a"], "categorical", interval=interval)
+    found = mlefit.fit(["a", "a"], "categorical", interval=interval)
     assert found.parameters() == {"p[a]": {"estimate": 1.0, "std_error": None, "ci_lower": None, "ci_upper": None}}
     assert found.converged
 
@@ -249,5 +249,5 @@ def test_the_share_of_an_only_label_is_not_estimated(interval):
 def test_limits_are_named_where_there_are_any(family, limits, capsys):
     from rich.console import Console
 
-    Console(width=200).print(fit([1.0, 2, 4], family, interval="profile"))
+    Console(width=200).print(mlefit.fit([1.0, 2, 4], family, interval="profile"))
     assert ("profile limits" in capsys.readouterr().out) == limits
