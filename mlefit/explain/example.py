@@ -33,13 +33,16 @@ def work(family: Family, name: str, text: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         family: not bound to labels yet.
         name: the loss whose own value is shown beside the NLL, where it has one.
-        text: the `[example]` table: sample, column, and where needed trials, weights, above (rows kept) and minus.
+        text: the `[example]` table: sample, column, and where needed trials, weights, above (rows kept), minus and fix.
     """
     y, shown, weight = _values(text)
     if family.labels:
         levels = sorted(set(shown))
         family = family.bind(levels)
         y = np.array([levels.index(v) for v in shown], dtype=float)
+    name_of_command = family.name
+    if "fix" in text:
+        family = family.pin(text["fix"])
     fit = fit_sample(family, Sample(y, weight), column=_column(text))[0]
     eta = fit.eta[:, None]
     n = y.shape[-1]
@@ -67,7 +70,11 @@ def work(family: Family, name: str, text: Mapping[str, Any]) -> dict[str, Any]:
         total = {"loss": float((times * loss).sum()), **total}
     slope, size = (gradient * times).sum(axis=1), np.abs(gradient * times).sum(axis=1)
     total["gradient"] = dict(zip(scores, slope.tolist(), strict=True))
-    result: dict[str, Any] = {"command": _command(family.name, text), "sample": text["sample"], "column": _column(text)}
+    result: dict[str, Any] = {
+        "command": _command(name_of_command, text),
+        "sample": text["sample"],
+        "column": _column(text),
+    }
     result |= {key: text[key] for key in ("trials", "weights", "likelihood") if key in text}
     result |= {"n": n, "weight": float(times.sum()), "rows": rows, "total": total}
     if loss is not None:
@@ -119,6 +126,7 @@ def _command(family: str, text: Mapping[str, Any]) -> str:
     parts = [f"mlefit estimate sample_data/{text['sample']} --dist {family}"]
     parts.append("--column " + (f'"{column}"' if " " in column else column))
     parts += [f"--{key} {text[key]}" for key in ("trials", "weights") if key in text]
+    parts += [f"--fix {name}={value:g}" for name, value in text.get("fix", {}).items()]
     if "above" in text:
         parts.append(f'--where "{text["column"]} > {text["above"]}"')
     return " ".join(parts)

@@ -1,8 +1,8 @@
 """The page that explains one family or loss: its text, what the family declares, and a worked example.
 
 Texts are `families/NAME.toml` and `losses/NAME.toml` beside this file. Formulas are in Unicode, with the symbols that
-the text gives the parameters; prose is reflowed. A family without a text, such as a plugin's, gets a page from what
-it declares.
+the text gives the parameters; prose is reflowed. A family made of others gets its text from theirs (`composed`), one
+without a text, such as a plugin's, a page from what it declares.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any, Final
 
-from mlefit.errors import UsageError, nearest
+from mlefit.errors import MlefitError, UsageError, nearest
+from mlefit.explain.composed import composed
 from mlefit.explain.example import work
 from mlefit.families import registry
 from mlefit.families.base import Family
@@ -41,7 +42,7 @@ def explain(name: str) -> dict[str, Any]:
         if key == loss or key in page["aliases"]:
             return _loss_page(loss, page)
     try:
-        family = registry.get(key)
+        family = registry.get(name if ":" in name else key)
     except UsageError:
         aliases = [registry.canonical(a) for family in registry.every() for a in family.aliases]
         known = [*losses(), *registry.names(), *aliases]
@@ -77,8 +78,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     return page
 
 
-def _parameters(family: Family, symbols: Mapping[str, str]) -> list[dict[str, str]]:
-    """Every parameter with its symbol, its link and how it comes from its score."""
+def _parameters(
+    family: Family, symbols: Mapping[str, str], from_score: Mapping[str, str] | None = None
+) -> list[dict[str, str]]:
+    """Every parameter with its symbol, its link and how it comes from its score, or from all as `from_score` says."""
     found = []
     for i, p in enumerate(family.parameters):
         symbol, score = symbols.get(p.name, p.name), "η"
@@ -87,12 +90,14 @@ def _parameters(family: Family, symbols: Mapping[str, str]) -> list[dict[str, st
         link, how = p.link.name, LINKS.get(p.link.name, p.link.name + "({0}) = {1}").format(symbol, score)
         if family.labels:
             link, how = "softmax", SOFTMAX
+        if from_score and p.name in from_score:
+            link, how = "softmax", from_score[p.name]
         found.append({"name": p.name, "symbol": symbol, "meaning": p.meaning, "link": link, "from_score": how})
     return found
 
 
 def _family_page(family: Family) -> dict[str, Any]:
-    page = text(family.name)
+    page = text(family.name) or composed(family, text)
     if page is None:
         return _declared(family)
     formulas = ("where", "density", "log_likelihood", "nll", "score", "gradient")
@@ -103,12 +108,25 @@ def _family_page(family: Family) -> dict[str, Any]:
         "aliases": list(family.aliases),
         "losses": list(family.losses),
         "use": page["use"],
-        "parameters": _parameters(family, page["symbols"]),
+        "parameters": _parameters(family, page["symbols"], page.get("from_score")),
         "support": "labels" if family.labels else str(family.support),
         **{key: page[key] for key in formulas if key in page},
         **{key: page[key] for key in ("closed_form", "loss", "dropped", "source")},
-        "example": work(family, family.name, page["example"]),
+        **_worked(family, page),
     }
+
+
+def _worked(family: Family, page: Mapping[str, Any]) -> dict[str, Any]:
+    """The example, where there is one; a family made of others may have no maximum on its sample."""
+    if "example" not in page:
+        return {}
+    try:
+        example = work(family, family.name, page["example"])
+    except MlefitError:
+        if ":" not in family.name:
+            raise
+        return {}
+    return {"example": example} if example["certificate"]["converged"] or ":" not in family.name else {}
 
 
 def _loss_page(name: str, page: Mapping[str, Any]) -> dict[str, Any]:

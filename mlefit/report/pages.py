@@ -95,8 +95,9 @@ def _example(example: Mapping[str, Any], name: str, symbols: Mapping[str, str]) 
         table.add_column(key, justify="right", no_wrap=True)
     for title in _slopes(list(sums["gradient"])):
         table.add_column(Text(title), justify="right", overflow="fold")
+    digits = 4 if len(sums["gradient"]) <= 5 else 2  # more columns than this leave no room for more
     for row in rows:
-        slopes = (significant(v + 0.0, 4) for v in row["gradient"].values())
+        slopes = (significant(v + 0.0, digits) for v in row["gradient"].values())
         table.add_row(*(Text(cell(row[key])) for key in columns), *slopes)
     count = f"all {example['n']}" if example["weight"] == example["n"] else f"all {example['weight']:g}"
     cells = [count if key == "row" else total(sums[key]) if key in sums else "" for key in columns]

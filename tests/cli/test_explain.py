@@ -20,7 +20,12 @@ from mlefit.report.document import FORMATS
 from mlefit.report.pages import page
 from mlefit.samples import sample_data
 
-NAMES = [*registry.BUILT_IN, *losses()]
+COMPOSED = [
+    "zero-inflated:poisson", "zero-inflated:binomial", "hurdle:negative-binomial", "hurdle:geometric",
+    "mixture:normal*2", "mixture:gamma+lognormal", "mixture:poisson*2", "scipy:gamma", "scipy:weibull_min",
+    "scipy:t", "scipy:beta", "scipy:poisson",
+]  # fmt: skip
+NAMES = [*registry.BUILT_IN, *losses(), *COMPOSED]
 WIDEST = 62  # a formula in an 80-column terminal beside its label
 
 
@@ -128,7 +133,9 @@ def test_the_example_adds_up(name: str) -> None:
         assert example["iterations"] == 0
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if text(name) is not None or name in losses()])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if text(name) is not None or name in losses() or name in COMPOSED]
+)
 def test_the_command_shown_gives_the_same_fit(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     example = explain(name)["example"]
     words = shlex.split(example["command"])[1:]
@@ -138,6 +145,36 @@ def test_the_command_shown_gives_the_same_fit(name: str, capsys: pytest.CaptureF
     assert record["log_likelihood"] == pytest.approx(example["log_likelihood"], rel=1e-10)
     for parameter, value in example["estimates"].items():
         assert record["parameters"][parameter]["estimate"] == pytest.approx(value, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("inside", ["poisson", "negative-binomial", "geometric"])
+def test_the_gradients_of_zeros_apart_are_as_printed(inside: str) -> None:
+    base, y = registry.get(inside), np.array([0.0, 1, 4])
+    eta = np.linspace(-0.4, 0.7, base.size + 1)[:, None]
+    omega, at_zero = 1 / (1 + np.exp(-eta[-1])), np.exp(-base.nll(np.zeros(1), eta[:-1]))
+    g, g_zero = base.gradient(y, eta[:-1]), base.gradient(np.zeros(1), eta[:-1])
+    q = omega + (1 - omega) * at_zero
+    inflated = [*np.where(y == 0, g_zero * (1 - omega) * at_zero / q, g), np.where(y == 0, omega - omega / q, omega)]
+    apart = [*np.where(y == 0, 0, g + g_zero * at_zero / (1 - at_zero)), np.where(y == 0, omega - 1, omega)]
+    for name, printed in (("zero-inflated", inflated), ("hurdle", apart)):
+        found = registry.get(f"{name}:{inside}").gradient(y, eta)
+        np.testing.assert_allclose(found, np.array(printed), rtol=1e-12, atol=1e-14)
+
+
+def test_the_gradients_of_a_mixture_are_as_printed() -> None:
+    family, normal = registry.get("mixture:normal*2"), registry.get("normal")
+    y, eta = np.array([-1.0, 0.5, 3]), np.array([0.4, -0.5, 0.1, 2.0, -0.3])[:, None]
+    w = np.array([1 / (1 + np.exp(-0.4)), 1 / (1 + np.exp(0.4))])
+    parts = [w[c] * np.exp(-normal.nll(y, eta[1 + 2 * c : 3 + 2 * c])) for c in range(2)]
+    r = parts / np.sum(parts, axis=0)
+    printed = [w[0] - r[0], *(r[c] * g for c in range(2) for g in normal.gradient(y, eta[1 + 2 * c : 3 + 2 * c]))]
+    np.testing.assert_allclose(family.gradient(y, eta), np.array(printed), rtol=1e-12, atol=1e-14)
+
+
+def test_a_family_without_a_maximum_on_its_sample_has_no_example() -> None:
+    record = explain("scipy:uniform")
+    assert "example" not in record
+    assert record["density"] == "f(y) = f₀(z)/scale"
 
 
 # -- losses -----------------------------------------------------------------------------------------------------
