@@ -25,6 +25,9 @@ where values are censored on one side only; new rows behind its p-values keep th
 With --trials it is Pearson's chi-squared. With --by all groups of a family are fitted as one batch, then ranked,
 judged and tested each apart.
 
+[bold]--format csv[/] has one row a family, its parameters in one cell (name=value name=value); `mlefit estimate` has
+them one a row, with errors and limits.
+
 Given saved models (made by --save) before DATA, compares those by their NLL on its rows instead.
 """
 

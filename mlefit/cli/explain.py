@@ -14,7 +14,8 @@ from mlefit.report.document import Document
 HELP = """\
 For a family: the density, the log-likelihood, the NLL, the score equations, the closed form or why there is none, and \
 the loss it is in machine learning. For a loss: the way from the likelihood to the loss, what was dropped, and the \
-gradient that a network receives. Each with an example worked on sample data when you ask.
+gradient that a network receives. Each with an example worked on sample data when you ask. Families made of others \
+(zero-inflated:NAME, hurdle:NAME, mixture:NAME*2, scipy:NAME, density:FORMULA) are put together from theirs.
 """
 
 EXAMPLES = """\
@@ -22,6 +23,7 @@ EXAMPLES = """\
 mlefit explain bernoulli\n
 mlefit explain gamma --format json\n
 mlefit explain bce\n
+mlefit explain zero-inflated:poisson\n
 mlefit explain cross-entropy | less
 """
 

@@ -1,4 +1,4 @@
-"""Texts of families made of others: zero-inflated:, hurdle:, mixture: and scipy:, from the texts of their parts.
+"""Texts of families made of others or of a formula: zero-inflated:, hurdle:, mixture:, scipy: and density:.
 
 Each gives what a text in `families/` holds. f stands for the density of the family inside, g for its gradient.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mlefit.families.base import Family
 
 if TYPE_CHECKING:
+    from mlefit.families.density import Density
     from mlefit.families.hurdle import Hurdle
     from mlefit.families.mixture import Mixture
     from mlefit.families.scipy_adapter import ScipyFamily
@@ -38,6 +39,7 @@ def composed(family: Family, texts: Texts) -> Text | None:
     """
     if ":" not in family.name:
         return None
+    from mlefit.families.density import Density
     from mlefit.families.hurdle import Hurdle
     from mlefit.families.mixture import Mixture
     from mlefit.families.scipy_adapter import ScipyFamily
@@ -49,6 +51,8 @@ def composed(family: Family, texts: Texts) -> Text | None:
         return _hurdle(family, texts)
     if isinstance(family, Mixture):
         return _mixture(family, texts)
+    if isinstance(family, Density):
+        return _density(family)
     return _scipy(family) if isinstance(family, ScipyFamily) else None
 
 
@@ -259,6 +263,31 @@ def _scipy_slope(family: ScipyFamily, name: str, listed: str) -> str:
     if name == "loc":
         return "−h(z)/scale"
     return "1 − z h(z)" if name == "scale" else f"−∂log f₀(z{listed})/∂{name} · ∂{name}/∂η"
+
+
+def _density(family: Density) -> Text:
+    names, rest = ", ".join(family.names), family.columns[1:]
+    beside = f" It depends on {' and '.join(rest)} of the same row too." if rest else ""
+    return {
+        "use": f"A density of one's own, written as its logarithm; {family.columns[0]} is the column that is fitted."
+        + beside,
+        "symbols": {name: name for name in family.names},
+        "density": f"log f({family.columns[0]}) = {family.formula.text.strip()}",
+        "log_likelihood": f"ℓ({names}) = Σ log f({family.columns[0]}ᵢ)",
+        "nll": f"−log f({family.columns[0]})",
+        "score": ["∂ℓ/∂θ = Σ ∂log f/∂θ   for every parameter θ"],
+        "gradient": [
+            f"{_slope(j) if family.size > 1 else '∂nll/∂η = '}−∂log f/∂{name} · ∂{name}/∂η"
+            for j, name in enumerate(family.names)
+        ],
+        "closed_form": "None is looked for: Newton's method on the scores, with the exact first and second derivatives "
+        "of the formula. Whether the density integrates to one is checked by quadrature at the estimate, and said "
+        "where it does not.",
+        "loss": "Its NLL, as that of any family; terms without a parameter may be left out for the estimate, but not "
+        "for a comparison.",
+        "dropped": "What you leave out of the formula.",
+        "source": "The formula itself",
+    }
 
 
 def _title(family: ScipyFamily) -> str:

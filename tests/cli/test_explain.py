@@ -177,6 +177,13 @@ def test_a_family_without_a_maximum_on_its_sample_has_no_example() -> None:
     assert record["density"] == "f(y) = f₀(z)/scale"
 
 
+def test_a_density_of_ones_own_has_a_page() -> None:
+    record = explain("density: log(Rate) - Rate*y; Rate>0; y>=0")
+    assert record["density"] == "log f(y) = log(Rate) - Rate*y"
+    assert record["gradient"] == ["∂nll/∂η = −∂log f/∂Rate · ∂Rate/∂η"]
+    assert record["closed_form"].startswith("None is looked for")
+
+
 # -- losses -----------------------------------------------------------------------------------------------------
 
 
