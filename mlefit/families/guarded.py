@@ -34,7 +34,7 @@ def guard(family: Family) -> Family:
     known = {name for each in (Family, ExponentialFamily, TermFamily) for name in vars(each)}
     methods = {name: _checked(name, getattr(kind, name)) for name in sorted(written & known | {"nll"})}
     same = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__slots__": ()}
-    object.__setattr__(family, "__class__", type(kind.__name__, (kind,), {**methods, **same}))
+    object.__setattr__(family, "__class__", type(kind.__name__, (kind,), {"__doc__": kind.__doc__, **methods, **same}))
     return family
 
 
