@@ -49,7 +49,7 @@ def maximised(family: Wrapped, rows: Rows) -> Array:
         if family.truncated:
             for start in search.scattered(best):
                 other, reached = search.ascend(start)
-                better = reached < value - SETTLED * np.abs(value)
+                better = _lower(reached, value)
                 best, value = np.where(better, other, best), np.where(better, reached, value)
             best = search.loosened(best, value)
         return search.rounded(best) if family.discrete else best
@@ -341,11 +341,16 @@ class _Search:
             for move in moves:
                 trial = centre + move
                 reached = self.total(trial)
-                better = reached < value - SETTLED * np.abs(value)
+                better = _lower(reached, value)
                 best, value = np.where(better, trial, best), np.where(better, reached, value)
             if np.array_equal(before, value):
                 break
         return best
+
+
+def _lower(value: Array, than: Array) -> Truth:
+    """Which values are lower by more than rounding; any is lower than infinity."""
+    return value < np.where(np.isfinite(than), than - SETTLED * np.abs(than), np.inf)
 
 
 def _turn(falls: Callable[[Index], Truth], begin: Index, first: Index, last: Index) -> tuple[Index, Index]:
