@@ -119,6 +119,12 @@ class Family(ABC):
     # Parameter -> value below which the likelihood is unbounded (nll is inf there): a fit that ends at this
     # cliff has not found a maximum, for there is none.
     cliffs: Mapping[str, float] = MappingProxyType({})
+    # Irregular parameters that the rows inform about no less than about regular ones, such as a median.
+    informative: frozenset[str] = frozenset()
+    # Parameter -> what happens as it grows without end while the likelihood does too.
+    summits: Mapping[str, str] = MappingProxyType({})
+    # Parameter -> the value it is held at.
+    fixed: Mapping[str, float] = MappingProxyType({})
     # One sentence for the table when `irregular` is not empty.
     irregular_note: str = ""
     # How `start` finds an estimate that the solver then has nothing to add to.
@@ -236,6 +242,10 @@ class Family(ABC):
         """
         return [""] * eta.shape[1]
 
+    def ordered(self, eta: Array) -> Array:
+        """The same distribution (k, G) with parts that are alike, such as components of a mixture, in a fixed order."""
+        return eta
+
     def doubts(self, eta: Array) -> Sequence[str]:
         """What a user must know of the family at its estimates (k, G), "" where nothing; one sentence a group."""
         return [""] * eta.shape[1]
@@ -275,6 +285,12 @@ class Family(ABC):
         from mlefit.families.tail_derivatives import log_cdf_derivatives
 
         return log_cdf_derivatives(self, y, eta)
+
+    def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
+        """log P(left < Y <= right), from the tail that is the smaller; otherwise where values lie on no line."""
+        from mlefit.families.interval import difference
+
+        return difference(self, left, right, eta)
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
         """log P(left < Y <= right), gradient and Hessian; from `log_sf_derivatives` of both ends unless written."""

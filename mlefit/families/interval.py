@@ -56,7 +56,7 @@ def values(family: Family, left: Array, right: Array, others: Array) -> tuple[Fu
 
     def between(rows: Rows, eta: Array) -> tuple[Array]:
         low, high = _ends(left, right, others, rows)
-        return (difference(family, low, high, eta),)
+        return (family.log_interval(low, high, eta),)
 
     return _one_tail(family.log_sf, left, others), _one_tail(family.log_cdf, right, others), between
 
@@ -104,13 +104,7 @@ def join(large: Derivatives, small: Derivatives) -> Derivatives:
 
 
 def difference(family: Family, low: Array, high: Array, eta: Array) -> Array:
-    """log of the probability between two ends: the family's own `log_interval`, or from the tail that is the smaller.
-
-    Only a family whose values do not lie on a line, such as a circle, has one of its own.
-    """
-    own = getattr(family, "log_interval", None)
-    if own is not None:
-        return np.asarray(own(low, high, eta))
+    """log of the probability between two ends, from the tail that is the smaller."""
     with np.errstate(all="ignore"):
         sf, cdf = family.log_sf(low, eta), family.log_cdf(high, eta)
         upper = sf + log1mexp(np.minimum(family.log_sf(high, eta) - sf, 0.0))

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, ExponentialFamily, Family, Rows
-from mlefit.families.interval import difference
 from mlefit.families.links import Array
 
 CERTAIN: Final = 1e-9  # relative; a log-probability that moves less with a score beyond all measure is its limit
@@ -133,8 +132,8 @@ class Pinned(Family):
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
     def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
-        value = difference(self.base, left, right, self.full(eta))
-        return self._impossible(value, lambda scores: difference(self.base, left, right, scores), eta)
+        value = self.base.log_interval(left, right, self.full(eta))
+        return self._impossible(value, lambda scores: self.base.log_interval(left, right, scores), eta)
 
     def log_interval_derivatives(self, left: Array, right: Array, eta: Array) -> Derivatives:
         value, gradient, hessian = self.base.log_interval_derivatives(left, right, self.full(eta))

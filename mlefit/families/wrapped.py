@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mlefit.families.base import Derivatives, Family
@@ -26,11 +24,11 @@ class Wrapped(Family):
         core = family
         while hasattr(core, "base"):
             core = core.base
-        self.informative: frozenset[str] = getattr(core, "informative", frozenset()) & family.irregular
+        self.informative: frozenset[str] = core.informative & family.irregular
         self.irregular_note = _note(family.irregular, self.informative)
         if family.irregular:
             self.start_method = "search over the data"
-        self.fixed: Mapping[str, float] = getattr(family, "fixed", {})
+        self.fixed = family.fixed
 
     @property
     def size(self) -> int:

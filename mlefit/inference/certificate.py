@@ -6,7 +6,7 @@ the reason is named: a parameter on its boundary or running off, an unbounded li
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -118,8 +118,7 @@ def certify(
             [np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters], dtype=bool
         )
         edge[:, ~bounded] = 0
-    kept: frozenset[str] = getattr(family, "informative", frozenset())
-    informative = np.array([own_scores and p.name in kept for p in family.parameters][:size], dtype=bool)
+    informative = np.array([own_scores and p.name in family.informative for p in family.parameters][:size], dtype=bool)
     uninformed = irregular & ~informative
     diagonal = np.einsum("ijj->ij", hessian)
     with np.errstate(all="ignore"):
@@ -292,12 +291,11 @@ def _climbing(family: Family, theta: Array) -> str:
     core = family
     while hasattr(core, "base"):
         core = core.base
-    summits: Mapping[str, str] = getattr(core, "summits", {})
     for parameter, score in zip(family.parameters, theta, strict=True):
-        if parameter.name in summits and score > STEEP:
+        if parameter.name in core.summits and score > STEEP:
             return (
                 f"the likelihood of {family.name} is unbounded as {parameter.name} grows and "
-                f"{summits[parameter.name]}, and these data drive it there; no maximum-likelihood estimate exists"
+                f"{core.summits[parameter.name]}, and these data drive it there; no maximum-likelihood estimate exists"
             )
     return ""
 
@@ -368,7 +366,7 @@ def _explain(
 
 def _nowhere(family: Family) -> str:
     """What to say where no point has a likelihood; most often a parameter is held where the data cannot be."""
-    held = " and ".join(f"{name} = {value:g}" for name, value in getattr(family, "fixed", {}).items())
+    held = " and ".join(f"{name} = {value:g}" for name, value in family.fixed.items())
     if not held:
         return f"the likelihood of {family.name} is not finite at any point the solver could reach"
     if not family.size:

@@ -289,7 +289,7 @@ def _quantile_slope(family: Family, level: float, y: Array, eta: Array) -> Array
 
 
 def _fixed(family: Family) -> dict[str, Any]:
-    return dict(getattr(family, "fixed", {}))
+    return dict(family.fixed)
 
 
 def _score_covariance(fit: Fit) -> Array:

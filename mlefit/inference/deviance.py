@@ -19,7 +19,7 @@ def deviances(family: Family, sample: Sample, eta: Array, null: Array) -> tuple[
     NaN for families that have none.
     """
     base, y = root(family), sample.y
-    if family.columns != base.columns or getattr(family, "truncated", False):
+    if family.columns != base.columns or family.truncated:
         return np.full(sample.groups, np.nan), np.full(sample.groups, np.nan)
     with np.errstate(all="ignore"):
         best = base.nll(y, _saturated(base, y)) if base.name in ("binomial", "poisson") else 0.0

@@ -425,11 +425,8 @@ def _in_order(family: Family, target: RowObjective | StatisticObjective, solutio
     """
     while isinstance(family, Wrapped):
         family = family.base
-    order = getattr(family, "ordered", None)
-    if order is None:
-        return solution
     with np.errstate(all="ignore"):
-        theta = np.ascontiguousarray(order(solution.theta.T).T)
+        theta = np.ascontiguousarray(family.ordered(solution.theta.T).T)
     if np.array_equal(theta, solution.theta):
         return solution
     return replace(solution, theta=theta, sums=target.sums(theta, np.arange(len(theta), dtype=np.intp)))

@@ -147,7 +147,7 @@ class Result:
 
     def rows(self) -> list[dict[str, Any]]:
         """The tidy rows of csv and `to_frame`, held parameters last; None for what does not exist."""
-        held = {name: parameter(value, nan, nan, nan) for name, value in getattr(self.family, "fixed", {}).items()}
+        held = {name: parameter(value, nan, nan, nan) for name, value in self.family.fixed.items()}
         return [self._row(name, record) for name, record in (self.parameters() | held).items()]
 
     def facts(self) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class Result:
         """The rows, the parameters estimated from them, and those held."""
         record: dict[str, Any] = {"n": self.n, "dropped": self.dropped, "weight": self.weight}
         record["parameters"] = self.parameters()
-        fixed = getattr(self.family, "fixed", None)
+        fixed = self.family.fixed
         return record | ({"fixed": dict(fixed)} if fixed else {})
 
     def _likelihood(self) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def heading(fit: Result, what: str) -> Text:
 
 def add_fixed(table: Table, fit: Result) -> None:
     """A row for each parameter that was held at a value."""
-    for name, value in getattr(fit.family, "fixed", {}).items():
+    for name, value in fit.family.fixed.items():
         table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
 
 
