@@ -227,10 +227,10 @@ class Comparison:
 
         return pd.DataFrame(self.rows())
 
-    def __rich_console__(self, console: Any, options: Any) -> Any:
+    def __rich__(self) -> Any:
         from mlefit.report.comparisons import comparison_table
 
-        yield comparison_table(self)
+        return comparison_table(self)
 
 
 def compare_sample(

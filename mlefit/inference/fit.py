@@ -28,7 +28,7 @@ from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Solution
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import RenderableType
 
     from mlefit.inference.bootstrap import Kind, Limits
     from mlefit.inference.derived import Derived
@@ -44,6 +44,10 @@ ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved cl
 # A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
 # Below this times sqrt(n) it is taken without another look at all the rows.
 LAST: Final = 3e-8
+SHORT: Final = 12  # digits of a number that is not so by chance
+# Sizes of the data between which scores stay inside their bounds, and squares are numbers.
+SMALLEST: Final = 1e-100
+LARGEST: Final = 1e100
 
 
 @dataclass(frozen=True)
@@ -216,10 +220,10 @@ class Fit(Result):
         """The tidy rows of csv and `to_frame`; None for what does not exist."""
         return super().rows() + [self._row(one.label, one.to_dict()) for one in self.derived]
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich__(self) -> RenderableType:
         from mlefit.report.tables import fit_table
 
-        yield fit_table(self)
+        return fit_table(self)
 
 
 # Data at the ends of the doubles overflow; what is then not finite is judged by the certificate.
@@ -248,7 +252,7 @@ def fit_sample(
         counts: rows of each group before equal ones were collapsed, where that has been done already.
 
     Raises:
-        DataError: no rows.
+        DataError: no rows, or values of a size that cannot be computed with.
         UsageError: a start that is no parameter or outside its domain.
     """
     options = options or Options()
@@ -303,9 +307,18 @@ def report(
 
     `extremes` are each group's smallest and largest y; `scatter` (G, k, k) is the middle of the robust sandwich;
     `sample` is kept with the fits.
+
+    Raises:
+        DataError: values of a size that cannot be computed with.
     """
     count = solution.theta.shape[0]
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
+    for size in scale[((scale > LARGEST) | (scale < SMALLEST)) & (scale > 0) & np.isfinite(scale)].tolist()[:1]:
+        unit = f"1e{int(np.floor(np.log10(size)))}"
+        raise DataError(
+            f"the largest value of {column!r} is of size {size:g}, and sizes from {SMALLEST:g} to {LARGEST:g} can be "
+            f'fitted; take another unit, such as --column "{column} / {unit}"'
+        )
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
     spikes = family.unbounded(solution.theta.T, *extremes)
     verdict = certify(family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes)
@@ -318,10 +331,10 @@ def report(
             score_covariance = np.where(np.isnan(score_covariance), np.nan, robust)
         jacobian = family.jacobian(eta)
         covariance = np.einsum("aig,gij,bjg->gab", jacobian, np.nan_to_num(score_covariance), jacobian)
-        theta = family.inverse(eta)
+        theta = _settled(family.inverse(eta))
     own_scores = family.size == len(family.parameters)
     lost = np.isnan(score_covariance) if own_scores else np.zeros_like(covariance, dtype=bool)
-    covariance = np.where(lost, np.nan, covariance)
+    covariance = np.where(lost, np.nan, (covariance + covariance.swapaxes(1, 2)) / 2)
     for j, parameter in enumerate(family.parameters if own_scores else ()):
         theta[j] = np.where(verdict.edge[:, j] > 0, parameter.link.upper, theta[j])
         theta[j] = np.where(verdict.edge[:, j] < 0, parameter.link.lower, theta[j])
@@ -380,6 +393,16 @@ def report(
         )
         for i in range(count)
     ]
+
+
+def _settled(theta: Array) -> Array:
+    """Estimates without what the way to their scores and back did to the last digits: 0.75 for 0.7499999999999999."""
+    with np.errstate(all="ignore"):
+        power = 10.0 ** (SHORT - 1 - np.floor(np.log10(np.abs(theta))))
+        short = np.round(theta * power) / power
+        # Powers of ten up to this are exact, so that the quotient is the double nearest to the short number.
+        near = (power >= 1) & (power <= 1e22) & (np.abs(theta - short) <= 16 * np.finfo(float).eps * np.abs(theta))
+        return np.where(near, short, theta)
 
 
 def solve(

@@ -265,10 +265,10 @@ class Model:
 
         return evaluate(self, data, weights)
 
-    def __rich_console__(self, console: Any, options: Any) -> Any:
+    def __rich__(self) -> Any:
         from mlefit.report.models import training_table
 
-        yield training_table(self)
+        return training_table(self)
 
 
 def load(path: str | Path) -> Model:

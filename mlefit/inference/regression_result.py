@@ -15,7 +15,7 @@ from mlefit.inference.result import Record, Result, number, parameter
 from mlefit.inference.scorer import LinearScorer
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,7 +119,7 @@ class Regression(Result):
                 found[name] |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(number, ratios), strict=True))
         return found
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich__(self) -> RenderableType:
         from mlefit.report.regressions import regression_table
 
-        yield regression_table(self)
+        return regression_table(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 
 import numpy as np
@@ -251,3 +252,57 @@ def test_limits_are_named_where_there_are_any(family, limits, capsys):
 
     Console(width=200).print(mlefit.fit([1.0, 2, 4], family, interval="profile"))
     assert ("profile limits" in capsys.readouterr().out) == limits
+
+
+@pytest.mark.parametrize("size", [1e-301, 1e-120, 1e120, 1e300])
+@pytest.mark.parametrize("name", ["normal", "exponential", "gamma", "weibull", "laplace", "cauchy"])
+def test_data_of_a_size_beyond_numbers_are_refused(name, size):
+    with pytest.raises(DataError, match="take another unit"):
+        mlefit.fit(np.array([1.0, 2, 4, 7]) * size, name)
+
+
+@pytest.mark.parametrize("size", [1e-99, 1e-30, 1e30, 1e99])
+@pytest.mark.parametrize("name", ["normal", "exponential", "gamma", "weibull", "laplace", "lognormal", "logistic"])
+def test_the_unit_does_not_matter(name, size):
+    y = np.array([1.0, 2, 4, 7])
+    one, other = mlefit.fit(y, name), mlefit.fit(y * size, name)
+    assert other.converged
+    assert other.log_likelihood == pytest.approx(one.log_likelihood - y.size * np.log(size), rel=1e-12, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("y", "name", "estimate"),
+    [([1, 1, 1, 0], "bernoulli", 0.75), ([8], "poisson", 8.0), ([0, 0, 0, 0, 1], "bernoulli", 0.2),
+     ([0, 1, 2], "geometric", 0.5), ([0.1, 0.3], "exponential", 5.0), ([1e-7, 3e-7], "exponential", 5e6)],
+)  # fmt: skip
+def test_round_estimates_are_round(y, name, estimate):
+    assert mlefit.fit(y, name).theta.tolist() == [estimate]
+
+
+def test_an_estimate_that_is_not_round_keeps_its_digits():
+    y = [1.0, 1.0, 2.0]
+    assert mlefit.fit(y, "poisson").theta[0] == pytest.approx(4 / 3, rel=4e-16)
+    assert mlefit.fit([0.1234567890123456, 0.1234567890123458], "normal").theta[0] == pytest.approx(
+        0.1234567890123457, rel=2e-16
+    )
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_the_covariance_is_symmetric(name):
+    covariance = mlefit.fit(values(name), name).covariance
+    np.testing.assert_array_equal(covariance, covariance.T)
+
+
+def test_every_result_prints_itself():
+    from rich.console import Console
+
+    frame = {"x": [1.0, 2, 3, 4, 5], "y": [1.1, 1.9, 3.2, 3.9, 5.3]}
+    results = {
+        "log-likelihood": mlefit.fit(frame["y"]),
+        "normal regression": mlefit.regress(frame, "y ~ x"),
+        "AIC": mlefit.compare(frame, ["normal", "gamma"], column="y"),
+    }
+    for words, result in results.items():
+        console = Console(width=150, record=True, file=io.StringIO())
+        console.print(result.__rich__())
+        assert words in console.export_text()
