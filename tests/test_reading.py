@@ -248,9 +248,9 @@ def test_other_text_is_an_error_with_line_column_and_value(write: Any, cell: str
     assert "not a number" in str(caught.value)
 
 
-@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e400"])
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e400", "9" * 400])
 def test_infinities_are_an_error(write: Any, cell: str) -> None:
-    with pytest.raises(DataError, match=f"'{cell}' in column 'y' on line 3 of .* is not a finite number"):
+    with pytest.raises(DataError, match=f"'{cell[:57]}.* in column 'y' on line 3 of .* is not a finite number"):
         numbers(write(f"y\n1\n{cell}\n"))
 
 
@@ -275,6 +275,48 @@ def test_commas_between_thousands_are_an_error_with_its_remedy(
     remedy = str(caught.value).split("column as ")[1].split(";")[0].removesuffix(".").replace("''))", "'')")
     assert numbers(path, remedy) == [value, 2]
     assert ("for a decimal comma" in str(caught.value)) == ambiguous
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        ("x~y\n1~2\n3~{}\n", {}),
+        ("sep=;\nx;y\n1;2\n3;{}\n", {}),
+        ("\ufeffsep=|\nx|y\n1|2\n3|{}\n", {}),
+        ('# by me, "again"\n\n# 2020\nx,y\n1,2\n3,{}\n', {}),
+        ("#x,y\n1,2\n3,{}\n", {}),
+        ("# made\n1,2\n3,{}\n", {"no_header": True}),
+    ],
+)
+def test_what_stands_before_the_header_is_passed_over(write: Any, lines: str, options: Any) -> None:
+    name = "2" if options else "y"
+    assert numbers(write(lines.format("5")), name, **options) == [2, 5]
+    assert numbers(write(lines.format("5")), f'"{name}" + 1', **options) == [3, 6]
+    line = lines.count("\n")
+    with pytest.raises(DataError, match=f"'oops' in column '{name}' on line {line} of"):
+        numbers(write(lines.format("oops")), name, **options)
+
+
+def test_a_wrong_delimiter_is_suspected(write: Any) -> None:
+    with pytest.raises(UsageError, match=r"only 'x;y', for nothing is divided at ','; .* --delimiter"):
+        numbers(write("x;y\n1;2\n"), delimiter=",")
+
+
+def test_a_header_that_looks_like_data_is_doubted(write: Any) -> None:
+    path = write("1,2\n3,5\n4,4\n")
+    with pytest.warns(UserWarning, match=r"the first line of .* \(1, 2\) is taken for the header"):
+        assert numbers(path, "2") == [5, 4]
+    assert numbers(path, "2", no_header=True) == [2, 5, 4]
+    assert numbers(write("2019,2020\n3,5\n"), "2020") == [5]
+
+
+@pytest.mark.parametrize(("name", "labels"), [("smokes", ("no", "yes")), ("the sex", ("female", "male's"))])
+def test_two_labels_are_an_error_with_its_remedy(write: Any, name: str, labels: tuple[str, str]) -> None:
+    path = write(f"{name}\n{labels[0]}\nNA\n{labels[1]}\n{labels[0]}\n")
+    with pytest.raises(DataError, match="is not a number") as caught:
+        numbers(path, name)
+    remedy = str(caught.value).split("name the column as ")[1].removesuffix(")")[1:-1]
+    assert numbers(path, remedy) == [0, 1, 0]
 
 
 def test_truth_is_numbers_in_a_column_of_its_own(write: Any) -> None:

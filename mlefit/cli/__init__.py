@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -162,6 +163,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
         sentence = said().rstrip(".")
+        extra = re.search(r"unexpected extra arguments?.*? \((\S+?)[ )]", sentence)
+        if extra and os.path.isfile(extra[1]):
+            sentence += "; many files are read as one where their glob is in quotes, such as '*.csv'"
         message(f"{sentence[:1].lower()}{sentence[1:]}{where}", always=True)
         return int(getattr(error, "exit_code", 2))
 
@@ -181,7 +185,8 @@ def main() -> None:
     """The console script."""
     warnings.simplefilter("ignore")
     warnings.showwarning = lambda text, *rest: message(str(text))
-    warnings.filterwarnings("default", message="plugin ")
+    for said in ("plugin ", "the first line of "):
+        warnings.filterwarnings("default", message=said)
     codecs.register_error("mlefit", unencodable)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)

@@ -8,13 +8,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mlefit.errors import UsageError
 
 # In order of preference. A space or a colon is too common inside ordinary headers to be believed unless every
 # record agrees.
 _CANDIDATES = (",", "\t", ";", "|")
-_TIMID_CANDIDATES = (" ", ":")
+_TIMID_CANDIDATES = (" ", ":", "~", "^")
 _SPELLED = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
 
 
@@ -25,7 +26,7 @@ class Dialect:
     Attributes:
         delimiter: one character.
         quote: one character, doubled inside a quoted value.
-        skip: blank lines before the first record.
+        skip: lines before the first record: blank, comments that begin with #, Excel's "sep=;".
         header: whether the first record holds the names.
         names: the names as written (or "1", "2", ... without a header); they may repeat or be empty.
     """
@@ -62,8 +63,9 @@ def sniff(text: str, *, complete: bool, delimiter: str | None, header: bool) -> 
         delimiter: taken as given instead of sniffed.
         header: whether the first record holds the names.
     """
-    body = text.lstrip("\n")
-    skip = len(text) - len(body)
+    skip, said = _preamble(text, header)
+    body = "".join(text.splitlines(keepends=True)[skip:]) if skip else text
+    delimiter = delimiter or said
     quote = _quote(body)
     if delimiter is None:
         delimiter = _delimiter(body, complete, quote)
@@ -73,6 +75,24 @@ def sniff(text: str, *, complete: bool, delimiter: str | None, header: bool) -> 
     first = records[0]
     names = tuple(name.strip() for name in first) if header else tuple(str(i + 1) for i in range(len(first)))
     return Dialect(delimiter, quote, skip, header, names)
+
+
+def _preamble(text: str, header: bool) -> tuple[int, str | None]:
+    """How many lines stand before the first record, and the delimiter that one of them names."""
+    lines = text.split("\n")
+    skip, said = 0, None
+    for line in lines[:-1]:
+        if found := re.fullmatch(r"\ufeff?sep=(.)", line):
+            said = found[1]
+        elif line and not line.startswith("#"):
+            break
+        skip += 1
+    # A last line of that kind over numbers may be the header: "#x,y".
+    if header and 0 < skip < len(lines) and lines[skip - 1].startswith("#"):
+        above, below = (re.split(r"[,;\t|]", line) for line in lines[skip - 1 : skip + 1])
+        if len(above) == len(below) and any(re.fullmatch(r"\s*[-+]?[\d.]+([eE][-+]?\d+)?\s*", cell) for cell in below):
+            skip -= 1
+    return skip, said
 
 
 def _quote(body: str) -> str:
@@ -122,8 +142,10 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, Seque
     """
     previous_limit = csv.field_size_limit(sys.maxsize)
     try:
-        reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True)
-        start, waiting_header = 1, dialect.header
+        reader = csv.reader(
+            islice(lines, dialect.skip, None), delimiter=dialect.delimiter, quotechar=dialect.quote, strict=True
+        )
+        start, waiting_header = 1 + dialect.skip, dialect.header
         while True:
             try:
                 record = next(reader, None)
@@ -131,8 +153,8 @@ def records(lines: Iterable[str], dialect: Dialect) -> Iterator[tuple[int, Seque
                 raise csv.Error(f"line {start}") from error
             if record is None:
                 return
-            line, start = start, reader.line_num + 1
-            if line <= dialect.skip or (not record and len(dialect.names) > 1):
+            line, start = start, reader.line_num + 1 + dialect.skip
+            if not record and len(dialect.names) > 1:
                 continue
             if waiting_header:
                 waiting_header = False

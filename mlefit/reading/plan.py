@@ -7,6 +7,8 @@ checks, and only what fails is read again, to name its line.
 from __future__ import annotations
 
 import itertools
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -198,7 +200,7 @@ def make(source: Source, request: Request) -> Plan:
             try:
                 parsed[text] = expression.parse(source.connection, text, names, internal)
             except UsageError as error:
-                raise _headless(source, text) or error from None
+                raise _headless(source, text) or _undivided(source, text) or error from None
     condition: str | None = None
     used = sorted({position for found in parsed.values() for position in found.columns})
     if request.where is not None and request.where in names:
@@ -313,6 +315,29 @@ def _headless(source: Source, text: str) -> UsageError | None:
         f"there is no column {text!r}, and the first line of {source.name} ({', '.join(source.names[:5])}) looks like "
         "data; if the file has no header, add --no-header and name columns by number"
     )
+
+
+def _undivided(source: Source, text: str) -> UsageError | None:
+    """A wrong delimiter is the likeliest where the one column has a name with a mark that may be another."""
+    if source.dialect is None or len(source.names) > 1 or not re.search(r"\w[^\w\s.()\[\]%-]\w", source.names[0]):
+        return None
+    return UsageError(
+        f"there is no column {text!r}, only {source.names[0]!r}, for nothing is divided at "
+        f"{source.dialect.delimiter!r}; name the right delimiter by --delimiter"
+    )
+
+
+def doubt_header(source: Source, request: Request) -> None:
+    """Warn where a column named by its place finds a header that looks like data: its first row would be lost."""
+    places = {str(i + 1) for i in range(len(source.names))}
+    if source.dialect is None or not source.dialect.header or not places & {*request.numeric.values()}:
+        return
+    if len(source.names) > 1 and first_line_is_numbers(source):
+        warnings.warn(
+            f"the first line of {source.name} ({', '.join(source.names[:5])}) is taken for the header, though it looks "
+            "like data; if it is, add --no-header",
+            stacklevel=2,
+        )
 
 
 def first_line_is_numbers(source: Source) -> bool:

@@ -20,7 +20,7 @@ from mlefit.reading.files import File
 from mlefit.reading.plan import Operand, Plan
 from mlefit.reading.small import read_small
 from mlefit.reading.source import Source
-from mlefit.reading.sql import first_row, first_sentence
+from mlefit.reading.sql import first_row, first_sentence, literal, quoted
 from mlefit.reading.stream import batches
 from mlefit.reading.table import ColumnKind, Labels, Place, Request, Table
 
@@ -68,6 +68,7 @@ def read(request: Request) -> Table:
         UsageError: an unknown column, or something that is no expression.
     """
     source = request.open()
+    plans.doubt_header(source, request)
     table = _of_plain_arrays(source, request) or read_small(source, request)
     if table is not None:
         return table
@@ -105,6 +106,7 @@ def read_chunks(request: Request, rows: int = 131_072) -> Iterator[Table]:
         As `read`, when the line in question is reached.
     """
     source = request.open()
+    plans.doubt_header(source, request)
     plan = plans.make(source, request)
     n = dropped = 0
     with _levels(plan) as levels, closing(_parts(plan, request, levels)) as parts:
@@ -284,8 +286,27 @@ def _not_a_number(source: Source, file: File | None, row: int, operand: Operand,
     elif re.fullmatch(r"\s*[-+]?\d*,\d+\s*", text):
         example = f"""replace("{operand.text}", ',', '.')"""
         what = f"is not a number (for a decimal comma, name the column as {example})"
+    elif (labels := _two_labels(source, operand)) is not None:
+        column = operand.text if operand.text.isidentifier() else quoted(operand.text)
+        what = (
+            f'is not a number (for 1 where it is {labels[1]!r}, name the column as "{column} = {literal(labels[1])}")'
+        )
     shown = repr(text if len(text) <= 60 else text[:57] + "...")
     return f"{shown} in column {operand.text!r} on {place} {what}"
+
+
+def _two_labels(source: Source, operand: Operand) -> tuple[str, str] | None:
+    """The values of a column that has two, neither of them a number."""
+    if operand.computed:
+        return None
+    try:
+        rows = source.connection.execute(
+            f"SELECT DISTINCT {operand.raw} FROM {source.scan()} WHERE {plans.present(operand.raw)} LIMIT 3"
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    labels = sorted(row[0] for row in rows)
+    return (labels[0], labels[1]) if len(labels) == 2 and not any(map(_is_number, labels)) else None
 
 
 def _is_number(text: str) -> bool:

@@ -51,6 +51,8 @@ def read_small(source: Source, request: Request) -> Table | None:
         if not all(gone or _NUMBER.fullmatch(cell) for cell, gone in zip(cells, absent, strict=True)):
             return None
         values[i] = [np.nan if gone else float(cell) for cell, gone in zip(cells, absent, strict=True)]
+        if np.isinf(values[i]).any():
+            return None
     keep = ~np.isnan(values).any(axis=0)
     if not keep.any() or (request.missing == "error" and not keep.all()):
         return None

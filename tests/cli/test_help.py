@@ -20,3 +20,11 @@ def test_examples_can_be_pasted(mlefit: Callable, monkeypatch: pytest.MonkeyPatc
     if width >= 80:
         assert max(map(len, shown.splitlines())) <= width
         assert "\\" not in shown or width < 200
+
+
+def test_a_glob_that_the_shell_expanded_is_told(mlefit: Callable, table: Callable) -> None:
+    first, second = (str(table("y", "1", "2", name=f"{name}.csv")) for name in "ab")
+    ran = mlefit("estimate", first, second)
+    assert (ran.status, ran.out) == (2, "")
+    assert "where their glob is in quotes" in ran.err
+    assert "quotes" not in mlefit("estimate", first, "other").err
