@@ -323,7 +323,7 @@ def _strayed(fits: list[Fit], stray: int, roles: Roles) -> list[Fit]:
     if not stray:
         return fits
     rows = "1 row has" if stray == 1 else f"{stray} rows have"
-    said = f"{rows} no value of {' and '.join(map(repr, roles.by))} and so belong{'s' * (stray == 1)} to no group"
+    said = f"{rows} no value of {' or '.join(map(repr, roles.by))} and so belong{'s' * (stray == 1)} to no group"
     return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
 
 

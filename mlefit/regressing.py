@@ -180,7 +180,7 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     stray = sum(min(codes) < 0 for codes in rows.lost) if plan.by else 0
     if not stray:
         return fits
-    said = f"{stray} row{'s have' if stray > 1 else ' has'} no value of {' and '.join(map(repr, plan.by))}: in no group"
+    said = f"{stray} row{'s have' if stray > 1 else ' has'} no value of {' or '.join(map(repr, plan.by))}: in no group"
     return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
 
 
