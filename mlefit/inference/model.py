@@ -226,7 +226,7 @@ class Model:
         header = {
             "kind": self.scorer.kind,
             "family": registry.text(self.family),
-            "fixed": self.family.fixed,
+            "fixed": dict(self.family.fixed),
             "loss": self.loss,
             "target": self.target.to_dict(),
             "scorer": self.scorer.record(),
