@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,17 @@ def test_formats_and_compressions_that_duckdb_writes(tmp_path: Path, name: str) 
     )
     assert numbers(path) == [0, 0.5, 1, 1.5, 2]
     assert labels(path) == ["g0", "g1", "g0", "g1", "g0"]
+
+
+@pytest.mark.parametrize(("name", "place"), [("t.xlsx", "row 3"), ("t.dta", "observation 2")])
+def test_errors_of_office_files_name_the_file(tmp_path: Path, name: str, place: str) -> None:
+    import pandas as pd
+
+    path = str(tmp_path / name)
+    frame = pd.DataFrame({"y": ["1.5", "odd", "3"]})
+    frame.to_excel(path, index=False) if name == "t.xlsx" else frame.to_stata(path, write_index=False)
+    with pytest.raises(DataError, match=f"'odd' in column 'y' on {place} of {re.escape(path)} is not a number"):
+        numbers(path)
 
 
 @pytest.mark.parametrize("name", ["t.xlsx", "t.dta", "t.sav", "t.xpt"])

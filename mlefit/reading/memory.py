@@ -19,12 +19,13 @@ def source_of(data: Any) -> str | Source:
     return from_frame(data)
 
 
-def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0)) -> Source:
+def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0), title: str = "") -> Source:
     """A source over a DataFrame (pandas or anything with `.columns` and `[name]`) or a mapping of columns.
 
     Args:
         data: columns of equal length (n,): numbers, booleans, text, dates; None, NaN, NA and NaT are missing.
         first_row: what errors call a row, and the number of the first.
+        title: the file it was read from, for errors.
 
     Raises:
         DataError: columns of different lengths.
@@ -43,7 +44,7 @@ def from_frame(data: Any, *, first_row: tuple[str, int] = ("row", 0)) -> Source:
     lengths = {len(array) for _, array in columns.values()}
     if len(lengths) > 1:
         raise DataError(f"the columns differ in length ({', '.join(map(str, sorted(lengths)))})")
-    return open_memory(columns, first_row=first_row)
+    return open_memory(columns, first_row=first_row, title=title)
 
 
 def from_values(values: Any, name: str = "value") -> Source:

@@ -45,4 +45,4 @@ def open_file(files: tuple[File, ...], no_header: bool) -> Source:
         raise DataError(f"{file.name} cannot be read as a {suffix} file: {gist}") from None
     if no_header:
         frame.columns = [str(i + 1) for i in range(frame.shape[1])]
-    return memory.from_frame(frame, first_row=row)
+    return memory.from_frame(frame, first_row=row, title=file.name)

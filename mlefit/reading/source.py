@@ -50,6 +50,7 @@ class Source:
         dialect: of text tables.
         arrays: name -> column of memory.
         first_row: number that an error calls the first row of memory by, and what a row is called there.
+        title: the file that memory was filled from, "" for none.
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Source:
     columns: tuple[Column, ...]
     dialect: Dialect | None = None
     first_row: tuple[str, int] = ("row", 0)
+    title: str = ""
     arrays: Mapping[str, Any] = field(default_factory=dict)
     keep_alive: object = None
 
@@ -75,7 +77,7 @@ class Source:
     def name(self) -> str:
         """What to call it in a sentence."""
         if not self.files:
-            return "the data"
+            return self.title or "the data"
         return self.files[0].name if len(self.files) == 1 else f"{self.files[0].name} and others"
 
     @property
@@ -103,7 +105,7 @@ class Source:
         """What to call row number `row` (from 0) of a file: its line where it has lines."""
         if file is None:
             word, first = self.first_row
-            return f"{word} {row + first}"
+            return f"{word} {row + first}" + (f" of {self.title}" if self.title else "")
         line = self.line(file, row)
         where = f"line {line}" if line is not None else f"row {row + 1}"
         return f"{where} of {file.name}"
@@ -296,7 +298,9 @@ def _typed(kind: Literal["parquet", "json"], files: tuple[File, ...], kept: obje
     return replace(source, columns=tuple(Column(row[0], quoted(row[0]), row[1]) for row in rows))
 
 
-def open_memory(columns: Mapping[str, tuple[str, Any]], *, first_row: tuple[str, int] = ("row", 0)) -> Source:
+def open_memory(
+    columns: Mapping[str, tuple[str, Any]], *, first_row: tuple[str, int] = ("row", 0), title: str = ""
+) -> Source:
     """A source over numpy columns: name -> (DuckDB type, array)."""
     arrays = {name: array for name, (_, array) in columns.items()}
 
@@ -307,4 +311,4 @@ def open_memory(columns: Mapping[str, tuple[str, Any]], *, first_row: tuple[str,
         return connection
 
     described = tuple(Column(name, quoted(f"c{i}"), kind) for i, (name, (kind, _)) in enumerate(columns.items()))
-    return Source("memory", connect_memory, (), described, first_row=first_row, arrays=arrays)
+    return Source("memory", connect_memory, (), described, first_row=first_row, title=title, arrays=arrays)
