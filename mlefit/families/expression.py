@@ -131,7 +131,7 @@ def parse(text: str, what: str = "the expression") -> Formula:
 def unknown(formula: Formula, name: str, known: list[str], what: str) -> UsageError:
     """The error for a name of the formula that nothing is known of."""
     hint = nearest(name, [*known, *FUNCTIONS, *CONSTANTS], f"known are {', '.join(known)}")
-    return UsageError(_at(what, formula.text, formula.places[name], f"names {name!r}, which is not known; {hint}"))
+    return UsageError(f"{_at(what, formula.text, formula.places[name], f'names {name!r}, which is not known')}; {hint}")
 
 
 def _at(what: str, text: str, place: int, problem: str) -> str:
