@@ -263,7 +263,7 @@ def test_groups_are_compared_apart_and_one_that_a_family_cannot_hold_is_said():
     ("options", "message"),
     [
         ({"rank": "aci"}, "aci"),
-        ({"rank": "held-out"}, "--folds"),
+        ({"rank": "held-out"}, "folds=5"),
         ({"folds": 1}, "at least 2"),
         ({"replicates": -1}, "0 or more"),
     ],

@@ -299,7 +299,7 @@ def test_ctrl_c_keeps_the_best_weights():
 
 
 def test_a_loss_that_diverges_is_one_sentence():
-    with pytest.raises(DataError, match=r"no longer finite in epoch 1: .*--learning-rate"):
+    with pytest.raises(DataError, match=r"no longer finite in epoch 1: .*smaller learning rate"):
         mlefit.train(DATA / "diabetes.csv", "poisson", "progression", optimizer="sgd", learning_rate=10.0, epochs=50)
 
 
