@@ -158,7 +158,12 @@ class ZeroInflatedNegativeBinomial(ZeroInflated):
 
 
 def check_counts(base: Family, prefix: str) -> None:
-    """Refuse anything but a regular family of counts with probability at zero."""
+    """Refuse anything but a regular family of counts with probability at zero, whose zeros are not yet apart."""
+    if "pi" in base.names:
+        raise UsageError(
+            f"{prefix}:{base.name} would have two parameters called pi, the share of zeros apart; give {prefix} a "
+            f"family without one, such as {prefix}:poisson"
+        )
     if not base.discrete or base.labels or base.irregular or base.support.lower != 0:
         raise UsageError(f"{prefix} needs a regular family of counts 0, 1, 2 ..., which {base.name} is not")
 

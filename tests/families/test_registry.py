@@ -64,6 +64,9 @@ def test_names_and_aliases(name: str, family: str) -> None:
         ("hurdle:", "needs the name of a family"),
         ("mixture:normal*x", "a number of components"),
         ("zero-inflated:gama", "did you mean gamma?"),
+        ("hurdle:zero-inflated-poisson", "two parameters called pi"),
+        ("zero-inflated:zero-inflated:geometric", "two parameters called pi"),
+        ("hurdle:hurdle:poisson", "two parameters called pi"),
     ],
 )
 def test_an_unknown_name_is_helped(name: str, said: str) -> None:
