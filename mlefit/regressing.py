@@ -371,6 +371,8 @@ class _Cases:
         for name in self.others:
             if name not in names:
                 raise UsageError(f"--formula: {base.name} has no free parameter {name!r} (it has {', '.join(names)})")
+            if len(main) == 1 and names.index(name) in main and self.others[name].text != self.terms.text:
+                raise UsageError(f"--formula: {name} is what {plan.formula!r} models; write all its terms there")
         x, encoded = self._design(self.terms, rows, place)
         base_score = _base(plan, rows, scored, main)
         blocks: list[Block] = []

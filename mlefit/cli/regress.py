@@ -13,7 +13,8 @@ A formula gives a parameter of the family as a linear function of columns, throu
 gamma, beta, negative-binomial and inverse-gaussian, the probability of bernoulli and binomial, the scale of weibull,
 the log odds of labels (categorical), and of ordered ones (ordinal). [bold]--formula[/] "sigma ~ x" does the same for a
 further parameter; the others are constants. Of a density of one's own ([bold]--density[/]) it is the parameter called
-mu, mean, scale, rate or the like, else the first.
+mu, mean, scale, rate or the like, else the first; of a mixture it is the weight of the first part, so that its parts
+are the same everywhere and their shares depend on the columns.
 
 Prints coefficients with standard errors, z, p and limits, the likelihood, and whether the point found is truly a
 maximum: columns that depend on each other are refused by name, and so is separation (exit status 3).

@@ -34,8 +34,10 @@ def regression_table(fit: Regression) -> RenderableType:
     names += ["exp(estimate)", "lower", "upper"] if fit.exponentiate else []
     for name in names:
         table.add_column(name, justify="right")
-    for row, value, low, high in zip(fit.rows(), fit.coefficients, fit.lower, fit.upper, strict=True):
-        cells = [Text(harmless(row["parameter"])), Text(significant(float(value)), style="bold")]
+    for (name, row), value, low, high in zip(
+        fit.parameters().items(), fit.coefficients, fit.lower, fit.upper, strict=True
+    ):
+        cells = [Text(harmless(name)), Text(significant(float(value)), style="bold")]
         cells += [Text(significant(row["std_error"])), Text(significant(row["z"], 4)), Text(p_value(row["p"]))]
         cells += [Text(significant(float(low))), Text(significant(float(high)))] if limits else []
         if fit.exponentiate:

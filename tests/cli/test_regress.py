@@ -383,3 +383,17 @@ def test_markup_and_escapes_in_labels_print_as_text(mlefit, table):
     assert ran.status == 0
     assert "\x1b[" not in ran.out
     assert "[red]" in ran.out or "\\x1b[31m" in ran.out
+
+
+def test_a_parameter_that_is_held_stands_last_in_the_table(mlefit, table):
+    ran = mlefit("regress", table(*LINES), "w ~ x", "--dist", "gamma", "--fix", "shape=1")
+    assert ran.status == 0, ran.err
+    rows = [line.split() for line in ran.out.splitlines()]
+    at = rows.index(["shape", "1", "fixed"])
+    assert [row[0] for row in rows[at - 2 : at]] == ["mean[Intercept]", "mean[x]"]
+
+
+def test_a_second_formula_for_the_parameter_of_the_response_is_refused(mlefit, table):
+    ran = mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--formula", "mu ~ w")
+    assert ran.status == 2
+    assert "mu is what 'y ~ x' models" in ran.err
