@@ -96,7 +96,7 @@ def fit(
         upper: upper ends of intervals whose lower ends `data` or `column` holds; missing ends are open.
         truncate_below, truncate_above: limits outside which a row could not be seen: numbers, names, or values (n,).
         fix: parameters held at a value.
-        start: parameters to start the solver from.
+        start: parameters to start the solver from, beside its own starts.
         level, interval: of the confidence limits.
         replicates, seed, bootstrap, bootstrap_limits: how many bootstrap replicates, from which seed, nonparametric or
             parametric, and whether limits are "bca" or "percentile".

@@ -45,7 +45,7 @@ def command(
     columns: o.Columns,
     incomplete: o.Incomplete,
     start: Annotated[
-        list[str] | None, o.option("--start", metavar="NAME=VALUE,...", help="Start the solver there.")
+        list[str] | None, o.option("--start", metavar="NAME=VALUE,...", help="Start the solver there as well.")
     ] = None,
     inference: Inference,
     reading: o.Reading,

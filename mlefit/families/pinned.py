@@ -112,6 +112,9 @@ class Pinned(Family):
     def starts(self, rows: Rows) -> list[Array]:
         return [eta[self.free] for eta in self.base.starts(rows)]
 
+    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
+        return self.base.unbounded(self.full(eta), low, high)
+
     def doubts(self, eta: Array) -> Sequence[str]:
         return self.base.doubts(self.full(eta))
 

@@ -361,6 +361,13 @@ def report(
         tuple(text.replace(REMEDY, "") for text in texts) if options.interval == "profile" else texts
         for texts in verdict.warnings
     ]
+    passed = [
+        f"the likelihood of {family.name} has spikes without bound, on which some searches ended ({reason}); "
+        "this is the highest maximum found away from them"
+        if reason
+        else ""
+        for reason in solution.passed or [""] * count
+    ]
     notes = [() if lost or not family.irregular_note else (family.irregular_note,) for lost in unbounded.tolist()]
     doubts = family.doubts(eta)
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
@@ -384,7 +391,7 @@ def report(
             int(solution.iterations[i]),
             verdict.certificates[i],
             bool(verdict.converged[i]),
-            said[i] + notes[i] + ((doubts[i],) if doubts[i] else ()),
+            said[i] + notes[i] + tuple(filter(None, (passed[i], doubts[i]))),
             float(effective[i]),
             target,
             i,
@@ -464,7 +471,8 @@ def _best(
 ) -> Solution:
     """Solve from all candidates, each (k, G), as one batch; the lowest value of each group. `last`, (G,): see `newton`.
 
-    Where the likelihood is unbounded at a cliff, its maximum is the highest one away from there (Grimshaw 1993).
+    Where the likelihood is unbounded at a cliff or at a spike, its maximum is the highest one away from there (Grimshaw
+    1993; McLachlan and Peel 2000, chapter 3).
     """
     step = family.step
     count = candidates[0].shape[1]
@@ -477,13 +485,28 @@ def _best(
     if len(candidates) == 1:
         return solution
     values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
-    if family.cliffs:
-        sound = interior(family, solution, last).reshape(-1, count)
-        values = np.where(sound | ~sound.any(axis=0), values, np.inf)
+    spikes = _spikes(family, target, solution, which)
+    spiked = np.array([bool(reason) for reason in spikes], dtype=bool)
+    if family.cliffs or spiked.any():
+        sound = (interior(family, solution, last) & ~spiked).reshape(-1, count)
+        judged = sound.any(axis=0) & (bool(family.cliffs) | spiked.reshape(-1, count).any(axis=0))
+        values = np.where(sound | ~judged, values, np.inf)
     pick = np.argmin(values, axis=0) * count + np.arange(count)
+    passed = [next(filter(None, spikes[i::count]), "") if not spiked[pick[i]] else "" for i in range(count)]
     sums = solution.sums
     chosen = type(sums)(sums.value[pick], sums.gradient[pick], sums.hessian[pick])
-    return Solution(solution.theta[pick], chosen, solution.decrement[pick], solution.iterations[pick], solution.solver)
+    theta, decrement, iterations = solution.theta[pick], solution.decrement[pick], solution.iterations[pick]
+    return Solution(theta, chosen, decrement, iterations, solution.solver, tuple(passed) if any(passed) else ())
+
+
+def _spikes(
+    family: Family, target: RowObjective | StatisticObjective, solution: Solution, which: Index
+) -> Sequence[str]:
+    """Why the likelihood is unbounded where each problem ended, "" where it is not; see `Family.unbounded`."""
+    if isinstance(target, StatisticObjective):  # of an exponential family, which has no spikes among its distributions
+        return [""] * which.size
+    low, high = _extremes(family, target.sample)
+    return family.unbounded(solution.theta.T, low[which], high[which])
 
 
 def _make_feasible(
@@ -515,7 +538,7 @@ def _make_feasible(
 
 
 def _overridden(family: Family, candidates: list[Array], start: Mapping[str, float] | None) -> list[Array]:
-    """The starts, each (k, G), with the parameters that the user has set."""
+    """The starts, each (k, G), and one more: the best of them with the parameters that the user has set."""
     if not start:
         return candidates
     for name, value in start.items():
@@ -526,12 +549,11 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
         if not link.lower < value < link.upper:
             raise UsageError(f"the start {name}={value:g} is outside the domain {link.lower:g} to {link.upper:g}")
     with np.errstate(all="ignore"):
-        thetas = [family.inverse(eta) for eta in candidates]
-        for theta in thetas:
-            for name, value in start.items():
-                if name not in family.irregular:  # found without a solver, which a start would only hinder
-                    theta[family.names.index(name)] = value
-        return [family.forward(theta) for theta in thetas]
+        theta = family.inverse(candidates[0])
+        for name, value in start.items():
+            if name not in family.irregular:  # found without a solver, which a start would only hinder
+                theta[family.names.index(name)] = value
+        return [*candidates, family.forward(theta)]
 
 
 def _extremes(family: Family, sample: Sample) -> tuple[Array, Array]:

@@ -50,6 +50,8 @@ class Solution:
             local quadratic model lies from `theta`.
         iterations: (P,) steps taken.
         solver: its name.
+        passed: what was passed over for it, such as a spike of an unbounded likelihood, "" where nothing was; one a
+            problem, or empty.
     """
 
     theta: Array
@@ -57,3 +59,4 @@ class Solution:
     decrement: Array
     iterations: Index
     solver: str
+    passed: tuple[str, ...] = ()

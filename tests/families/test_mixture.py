@@ -167,3 +167,23 @@ def test_a_component_at_its_limit_is_said_of_the_mixture():
     assert not fit.converged
     assert "a mixture with poisson as component" in fit.warnings[0]
     assert "instead" not in " ".join(fit.warnings)
+
+
+@pytest.mark.parametrize("start", [{}, {"shape_2": 1e6, "rate_2": 1e4}])
+def test_a_spike_does_not_hide_the_maximum(start):
+    """Of three searches one ends on a spike; the maximum away from it is the result, and the spike is told.
+
+    A start that is no good is one more, beside those of the family.
+    """
+    y = np.genfromtxt(DATA / "groundbeef.csv", delimiter=",", names=True)["serving"]
+    fit = fit_sample(registry.get("mixture:gamma*2"), Sample(y), Options(start=start))[0]
+    assert fit.converged
+    assert fit.log_likelihood == pytest.approx(-1252.1113, abs=1e-4)
+    assert any("spikes without bound" in text for text in fit.warnings)
+
+
+def test_ties_that_draw_every_search_to_a_spike_leave_no_maximum():
+    y = np.repeat([1.0, 2.0, 3.0], 40)
+    fit = fit_sample(registry.get("mixture:normal*2"), Sample(y))[0]
+    assert not fit.converged
+    assert "unbounded" in fit.certificate.problem
