@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,28 +143,32 @@ class Fit(Result):
 
     def interval(
         self,
-        level: float = 0.95,
-        method: Interval | Literal["bootstrap"] = "wald",
+        level: float | None = None,
+        method: Interval | Literal["bootstrap"] | None = None,
         *,
-        replicates: int = 2000,
-        seed: int = 0,
-        bootstrap: Kind = "nonparametric",
-        bootstrap_limits: Limits = "bca",
+        replicates: int | None = None,
+        seed: int | None = None,
+        bootstrap: Kind | None = None,
+        bootstrap_limits: Limits | None = None,
     ) -> dict[str, tuple[float, float]]:
         """Confidence limits of every parameter.
 
         Args:
-            level: in (0, 1).
-            method: wald, profile, bootstrap or none.
-            replicates, seed, bootstrap, bootstrap_limits: of the bootstrap, as in `mlefit.fit`.
+            level: in (0, 1); None for the fit's own.
+            method: wald, profile, bootstrap or none; None for the fit's own, or wald where it has none.
+            replicates, seed, bootstrap, bootstrap_limits: of the bootstrap, as in `mlefit.fit`; None for those of the
+                fit's own bootstrap, or where it has none the defaults there.
 
         Raises:
             UsageError: a level outside (0, 1), an unknown method, profile limits with importance weights, or a
                 bootstrap of rows that were streamed.
             DataError: no bootstrap replicate has a maximum.
         """
+        level = self.level if level is None else level
+        method = method or cast("Interval", "wald" if self.interval_method == "none" else self.interval_method)
+        plan = {"replicates": replicates, "seed": seed, "kind": bootstrap, "limits": bootstrap_limits}
         if method == "bootstrap":
-            lower, upper = self._bootstrapped(level, replicates, seed, bootstrap, bootstrap_limits)
+            lower, upper = self._bootstrapped(level, {name: v for name, v in plan.items() if v is not None})
             pairs = zip(lower.tolist(), upper.tolist(), strict=True)
             return dict(zip(self.family.names, pairs, strict=True))
         options = Options(level=level, interval=method, weight_kind=self.weight_kind)
@@ -181,18 +185,21 @@ class Fit(Result):
         pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
         return dict(zip(self.family.names, pairs, strict=True))
 
-    def _bootstrapped(
-        self, level: float, replicates: int, seed: int, kind: Kind, limits: Limits
-    ) -> tuple[Array, Array]:
+    def _bootstrapped(self, level: float, asked: dict[str, Any]) -> tuple[Array, Array]:
         from mlefit.inference.bootstrap import Plan, bootstrap, with_limits
 
+        own = dict(self.interval_detail)
+        if own:
+            own["kind"] = own.pop("bootstrap")
+        plan = Plan(**(own | asked))
+        if level == self.level and own and plan == Plan(**own):
+            return self.lower, self.upper
         if self.sample is None:
             raise UsageError("the rows of a file so large are not kept; ask for bootstrap limits when you fit it")
         Options(level=level)
         if not self.converged:
             return np.full_like(self.theta, np.nan), np.full_like(self.theta, np.nan)
         rows = self.sample if self.sample.groups == 1 else self.sample.take(np.array([self.number]))
-        plan = Plan(replicates, seed, kind, limits)
         found = bootstrap(self, rows, plan, importance=self.weight_kind == "importance")
         limited = with_limits(replace(self, level=level), found)
         return limited.lower, limited.upper
@@ -219,6 +226,13 @@ class Fit(Result):
     def rows(self) -> list[dict[str, Any]]:
         """The tidy rows of csv and `to_frame`; None for what does not exist."""
         return super().rows() + [self._row(one.label, one.to_dict()) for one in self.derived]
+
+    def remarks(self) -> list[str]:
+        """As of any result, and that the tests are not among the rows."""
+        if not self.tests:
+            return super().remarks()
+        nulls = "; ".join(", ".join(f"{name} = {value:g}" for name, value in test.null.items()) for test in self.tests)
+        return [*super().remarks(), f"the tests of {nulls} are not among these rows: --format table or json has them"]
 
     def __rich__(self) -> RenderableType:
         from mlefit.report.tables import fit_table

@@ -67,24 +67,27 @@ def fit_table(fit: Fit) -> RenderableType:
         line = f"{_kind(fit)} limits from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
         parts.append(Text(line, style="dim"))
     if fit.tests:
-        parts.append(Padding(_tests(fit.tests), (0, 0, 0, 1)))
+        parts.append(Padding(_tests([], [([], fit.tests)]), (0, 0, 0, 1)))
     return Group(*parts, *warnings(fit.warnings))
 
 
-def _tests(tests: Sequence[NullTests]) -> RenderableType:
-    """A line a hypothesis and test."""
+def _tests(titles: Sequence[str], fits: Sequence[tuple[Sequence[str], Sequence[NullTests]]]) -> RenderableType:
+    """A line a hypothesis and test, under the labels that tell the fits apart."""
     table = plain_table()
-    for name in ("hypothesis", "test"):
-        table.add_column(name)
+    for name in (*titles, "hypothesis", "test"):
+        table.add_column(Text(name))
     for name in ("chi-squared", "df", "p"):
-        table.add_column(name, justify="right")
-    for test in tests:
-        said = ", ".join(f"{harmless(name)} = {significant(value)}" for name, value in test.null.items())
-        for name, label in (("wald", "Wald"), ("score", "score"), ("likelihood_ratio", "likelihood ratio")):
-            value = getattr(test, name)
-            if value == value:
-                table.add_row(said, label, significant(value, 5), str(test.df), significant(test.p_value(name), 4))
-                said = ""
+        table.add_column(name, justify="right", no_wrap=True)
+    for labels, tests in fits:
+        before = list(labels)
+        for test in tests:
+            said = ", ".join(f"{harmless(name)} = {significant(value)}" for name, value in test.null.items())
+            for name, label in (("wald", "Wald"), ("score", "score"), ("likelihood_ratio", "likelihood ratio")):
+                value = getattr(test, name)
+                if value == value:
+                    numbers = (significant(value, 5), str(test.df), significant(test.p_value(name), 4))
+                    table.add_row(*(Text(text) for text in (*before, said, label, *numbers)))
+                    said, before = "", [""] * len(labels)
     return table
 
 
@@ -172,7 +175,7 @@ def _many(fits: Sequence[Fit]) -> RenderableType:
         labels.append(list(shown.values()))
     limits = fits[0].interval_method != "none"
     heads = ["parameter", "estimate", "std error", *(("lower", "upper") if limits else ())]
-    bodies = [[_row(fit, name, limits) for name in fit.family.names] for fit in fits]
+    bodies = [_body(fit, limits) for fit in fits]
     facts = [(str(fit.n), total(fit.log_likelihood), "yes" if fit.converged else "no") for fit in fits]
 
     wide = plain_table()
@@ -188,13 +191,21 @@ def _many(fits: Sequence[Fit]) -> RenderableType:
             before = [*label, n] if i == 0 else [""] * (len(label) + 1)
             verdict = Text(good if i == 0 else "", style="" if good == "yes" else "red")
             wide.add_row(*(Text(text) for text in before + row + ([value] if i == 0 else [""])), verdict)
-    return Group(Fitting(wide, _stacked(heads, titles, labels, facts, bodies)), *_caption(fits, several_families))
+    parts: list[RenderableType] = [Fitting(wide, _stacked(heads, titles, labels, facts, bodies))]
+    tested = [(label, fit.tests) for label, fit in zip(labels, fits, strict=True) if fit.tests]
+    if tested:
+        parts.append(_tests([title for _, title in titles], tested))
+    return Group(*parts, *_caption(fits, several_families))
 
 
-def _row(fit: Fit, name: str, limits: bool) -> list[str]:
-    j = fit.family.names.index(name)
-    numbers = [fit.theta[j], fit.std_errors[name], *((fit.lower[j], fit.upper[j]) if limits else ())]
-    return [harmless(name), *(significant(float(v)) for v in numbers)]
+def _body(fit: Fit, limits: bool) -> list[list[str]]:
+    """The lines of a fit among many: its parameters, then what was held and what follows from them."""
+    columns = (fit.theta.tolist(), fit.std_errors.values(), fit.lower.tolist(), fit.upper.tolist())
+    numbers = list(zip(fit.family.names, zip(*columns, strict=True), strict=True))
+    numbers += [(one.label, (one.estimate, one.std_error, one.lower, one.upper)) for one in fit.derived]
+    lines = [[harmless(name), *(significant(float(v)) for v in row[: 4 if limits else 2])] for name, row in numbers]
+    held = [[harmless(name), significant(v), "fixed", *["", ""] * limits] for name, v in fit.family.fixed.items()]
+    return lines[: fit.theta.size] + held + lines[fit.theta.size :]
 
 
 def _stacked(

@@ -36,6 +36,13 @@ def test_a_likelihood_says_how_many_rows_it_leaves_out(mlefit: Callable, table: 
     assert (ran.status, ran.err) == (0, "mlefit: 2 rows dropped for missing values\n")
 
 
+@pytest.mark.parametrize("form", [*ROWS, "table", "json"])
+def test_rows_without_the_tests_that_were_asked_for_say_so(mlefit: Callable, table: Callable, form: str) -> None:
+    ran = run(mlefit, table("y", "1", "2", "4"), COMMANDS[0], form, "--null", "mu=2", "--null", "mu=3,sigma=1")
+    said = "mlefit: the tests of mu = 2; mu = 3, sigma = 1 are not among these rows: --format table or json has them\n"
+    assert (ran.status, ran.err) == (0, said if form in ROWS else "")
+
+
 @pytest.mark.parametrize("form", ["table", "json", "ndjson"])
 def test_what_a_table_or_record_holds_is_not_said_twice(mlefit: Callable, table: Callable, form: str) -> None:
     assert mlefit("estimate", table(*UNBOUNDED), "-c", "y", "--format", form).err == ""

@@ -178,3 +178,19 @@ def test_limits_asked_for_later_are_those_of_the_fit(family, by):
     for one, two in zip(*([fits] if by is None else fits for fits in (at_once, later)), strict=True):
         expected = {name: (p["ci_lower"], p["ci_upper"]) for name, p in one.parameters().items()}
         assert two.interval(0.9, "bootstrap", **plan) == expected
+
+
+@pytest.mark.parametrize("method", ["wald", "profile", "bootstrap"])
+def test_limits_asked_for_without_a_method_are_by_the_fits_own(method):
+    y = np.random.default_rng(5).gamma(2, size=40)
+    found = mlefit.fit(y, "gamma", level=0.8, interval=method, replicates=50, seed=7)
+    own = {name: (p["ci_lower"], p["ci_upper"]) for name, p in found.parameters().items()}
+    assert found.interval() == {name: pytest.approx(ends) for name, ends in own.items()}
+    wider = mlefit.fit(y, "gamma", level=0.9, interval=method, replicates=50, seed=7)
+    assert found.interval(0.9) == {name: pytest.approx(ends) for name, ends in wider.interval().items()}
+    assert found.interval(0.9)["shape"] != pytest.approx(own["shape"], rel=1e-3)
+
+
+def test_a_fit_without_limits_is_asked_for_walds():
+    found = mlefit.fit([1.0, 2, 4, 4.5], "gamma", interval="none")
+    assert found.interval() == found.interval(0.95, "wald")

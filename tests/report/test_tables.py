@@ -71,3 +71,18 @@ def test_one_fit_without_limits_names_none() -> None:
     text = shown(fit([0.0, 1.0, 3.0], interval="none"), 80)
     assert "limits" not in text
     assert "standard errors from the maximum" in text
+
+
+@pytest.mark.parametrize("width", [60, 1000])
+def test_many_fits_show_all_that_was_asked_of_them(width: int) -> None:
+    data = {"y": np.random.default_rng(3).gamma(4, size=60), "g": np.repeat(["a", "b"], 30)}
+    asked = {"null": {"rate": 1.5}, "quantiles": [0.1], "derive": {"mean": "shape / rate"}, "fix": {"shape": 4}}
+    fits = fit(data, "gamma", column="y", by="g", **asked)
+    text = shown(fits_table(fits), width)
+    for found in fits:
+        for one in found.derived:
+            assert all(significant(v) in text for v in (one.estimate, one.std_error, one.lower, one.upper))
+        assert significant(found.tests[0].wald, 5) in text
+        assert significant(found.tests[0].p_value("score"), 4) in text
+    assert text.count("quantile 0.1") == text.count("mean") == text.count("fixed") == 2
+    assert text.count("rate = 1.5") == 2
