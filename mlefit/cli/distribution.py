@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from mlefit.reading import Request
 
 OWN: Final = "A density of one's own"
-Dist = Annotated[str, option("--dist", "-d", metavar="FAMILY", show=True, help="Family; `mlefit families` lists them.")]
+Dist = Annotated[
+    str | None,
+    option("--dist", "-d", metavar="FAMILY", help="Family, normal unless given; `mlefit families` lists them."),
+]
 Fix = Annotated[list[str] | None, option("--fix", metavar="NAME=VALUE,...", help="Hold a parameter at a value.")]
 
 
@@ -56,6 +59,17 @@ class Written:
 
         return Density(self.density, names(self.parameters), self.support)
 
+    def instead_of(self, dist: str | None) -> Density | str:
+        """The density, else the family of that name, which is normal unless given.
+
+        Raises:
+            UsageError: as `own`; both.
+        """
+        own = self.own()
+        if own is not None and dist is not None:
+            raise UsageError(f"--density stands in place of --dist {dist}; leave one of them out")
+        return own or dist or "normal"
+
     def none(self, what: str) -> None:
         """Refuse a density where it has no meaning.
 
@@ -70,7 +84,7 @@ class Written:
 class Named:
     """A family's name."""
 
-    dist: Dist = "normal"
+    dist: Dist = None
 
 
 @dataclass(frozen=True)
@@ -83,16 +97,17 @@ class Distribution(Written, Named):
         """The family of what is known of the rows, and the roles with the columns that a density names.
 
         Raises:
-            UsageError: no such family or parameter, no density, or one that names its column while --column does too.
+            UsageError: no such family or parameter, no density, one beside a family, or one that names its column while
+                --column does too.
         """
         family: Family
-        own = self.own()
-        if own is not None:
-            family, roles = own, with_columns(own, roles, request)
-        else:
+        chosen = self.instead_of(self.dist)
+        if isinstance(chosen, str):
             from mlefit.families import registry
 
-            family = registry.get(self.dist)
+            family = registry.get(chosen)
+        else:
+            family, roles = chosen, with_columns(chosen, roles, request)
         held = pairs(self.fix, "--fix")
         return roles.censoring.wrap(family.pin(held) if held else family), roles
 

@@ -34,7 +34,7 @@ def command(
     *,
     data: o.Data = None,
     formula: r.Formula = None,
-    dist: d.Dist = "normal",
+    dist: d.Dist = None,
     written: d.Written,
     further: r.Further = None,
     link: r.Link = None,
@@ -62,7 +62,7 @@ def command(
     data, formula = r.arguments(data, formula)
     request = reading.request(data)
     plan = Plan(
-        formula, written.own() or dist, r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure,
+        formula, written.instead_of(dist), r.formulas(further), r.links(link), pairs(fix, "--fix"), offset, exposure,
         weights, trials, incomplete.lower, incomplete.censoring, tuple(o.named(by, request)),
         cluster, tuple(names(levels)),
     )  # fmt: skip

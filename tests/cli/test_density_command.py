@@ -147,3 +147,10 @@ def test_what_is_refused(mlefit, table, arguments, said):
     assert ran.status == 2
     assert said in ran.err
     assert ran.out == ""
+
+
+@pytest.mark.parametrize("command", [("estimate", "-c", "y"), ("regress", "y ~ x"), ("likelihood", "-c", "y")])
+def test_a_density_and_a_family_are_refused(mlefit, table, lines, command):
+    ran = mlefit(command[0], table(*lines), *command[1:], *WEIBULL, "--dist", "weibull")
+    assert ran.status == 2
+    assert "--density stands in place of --dist weibull" in ran.err
