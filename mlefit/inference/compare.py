@@ -15,7 +15,7 @@ from mlefit.families.links import Array
 from mlefit.inference.bootstrap import refit
 from mlefit.inference.fit import Fit, Options, fit_sample
 from mlefit.inference.goodness import Goodness, goodness, unjudged
-from mlefit.inference.nesting import contains, nesting, p_value
+from mlefit.inference.nesting import contains, nesting, p_value, untested
 from mlefit.inference.result import dropped_remark, number
 from mlefit.progress import steps
 from mlefit.sample import Sample
@@ -354,6 +354,11 @@ def _compared(
     failed = [entry for entry in entries if entry.fit is None]
     fits = [entry.fit for entry in judged if entry.fit is not None]
     tests = pairwise_tests(fits, rows)
+    without: dict[str, list[str]] = {}
+    for pair in [(a.family.name, b.family.name) for one in fits[1:] for a, b in ((fits[0], one), (one, fits[0]))]:
+        if why := untested(*pair):
+            without.setdefault(why, []).append(" in ".join(pair))
+    notes += [f"no likelihood-ratio test of {', '.join(pairs)}: {why}" for why, pairs in without.items()]
     every = (*judged, *failed)
     hidden = {int(np.sum(fit.family.kinds(rows.y) != 0)) for fit in fits if fit.family.censored}
     return Comparison(

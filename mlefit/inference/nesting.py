@@ -39,25 +39,85 @@ NESTED: Final[dict[tuple[str, str], Nesting]] = {
     ("gumbel", "gev"): Nesting("shape = 0"),
     ("geometric", "negative-binomial"): Nesting("size = 1"),
     ("poisson", "negative-binomial"): Nesting("size = infinity", boundary=True),
-    ("poisson", "zero-inflated-poisson"): Nesting("pi = 0", boundary=True),
-    ("negative-binomial", "zero-inflated-negative-binomial"): Nesting("pi = 0", boundary=True),
-    ("zero-inflated-poisson", "zero-inflated-negative-binomial"): Nesting("size = infinity", boundary=True),
     ("binomial", "beta-binomial"): Nesting("alpha + beta = infinity", boundary=True),
+}
+
+
+# What a wrapper around a family says of zeros, and the family alone under it.
+WRAPPED: Final = {
+    "zero-inflated": Nesting("pi = 0", boundary=True),
+    "hurdle": Nesting("pi = probability of 0 without the hurdle"),
 }
 
 
 def nesting(smaller: str, larger: str) -> Nesting | None:
     """How one family lies in another, None where it does not or the test has no simple distribution."""
-    if larger == f"zero-inflated:{smaller}":
-        return Nesting("pi = 0", boundary=True)
+    wrapper, inner = _unwrapped(larger)
+    own, core = _unwrapped(smaller)
+    if wrapper and wrapper == own:
+        return nesting(core, inner)
+    if wrapper and _spelt(smaller) == inner:
+        return WRAPPED[wrapper]
     return NESTED.get((smaller, larger))
 
 
 def contains(larger: str, smaller: str) -> bool:
     """Whether a family is a special case of another, directly or through families between them."""
-    return nesting(smaller, larger) is not None or any(
-        above != larger and contains(larger, above) for below, above in NESTED if below == smaller
-    )
+    if nesting(smaller, larger) is not None:
+        return True
+    wrapper, inner = _unwrapped(larger)
+    if wrapper:
+        own, core = _unwrapped(smaller)
+        return contains(inner, core if own == wrapper else smaller)
+    parts = _components(larger)
+    if len(parts) > 1:
+        return _spelt(smaller) != _spelt(larger) and _covered(_components(smaller), parts)
+    return any(above != larger and contains(larger, above) for below, above in NESTED if below == smaller)
+
+
+def untested(smaller: str, larger: str) -> str:
+    """Why a family that lies in another has no test against it; "" where it has one, or does not lie in it."""
+    if not contains(larger, smaller) or nesting(smaller, larger) is not None:
+        return ""
+    few, many = (len(_components(_unwrapped(name)[1] or name)) for name in (smaller, larger))
+    if few < many:  # McLachlan and Peel (2000, section 6.4)
+        return (
+            "with fewer components some parameters of the larger mixture mean nothing, and the likelihood ratio has no "
+            "known distribution; go by AIC or BIC"
+        )
+    return "they are more than one constraint apart"
+
+
+def _spelt(name: str) -> str:
+    """zero-inflated:poisson for zero-inflated-poisson."""
+    prefix = "zero-inflated-"
+    return f"zero-inflated:{name[len(prefix) :]}" if name.startswith(prefix) else name
+
+
+def _unwrapped(name: str) -> tuple[str, str]:
+    """The wrapper around a family and what is in it, both "" where there is none."""
+    wrapper, _, inner = _spelt(name).partition(":")
+    return (wrapper, inner) if wrapper in WRAPPED else ("", "")
+
+
+def _components(name: str) -> list[str]:
+    """Of a mixture; of any other family itself."""
+    if not name.startswith("mixture:"):
+        return [name]
+    text = name.removeprefix("mixture:")
+    base, star, count = text.rpartition("*")
+    return [base] * int(count) if star and count.isdigit() else text.split("+")
+
+
+def _covered(few: list[str], many: list[str]) -> bool:
+    """Whether each of the few is, or lies in, one of the many of its own."""
+    left = list(many)
+    for one in sorted(few, key=lambda name: name not in many):
+        match = one if one in left else next((other for other in left if contains(other, one)), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True
 
 
 def p_value(statistic: float, boundary: bool, df: int = 1) -> float:

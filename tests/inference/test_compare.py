@@ -13,7 +13,7 @@ from mlefit.families import registry
 from mlefit.inference.compare import Plan, compare_sample, pairwise_tests, pointwise, vuong
 from mlefit.inference.fit import Options, fit_sample
 from mlefit.inference.goodness import cells, edf, goodness, tails
-from mlefit.inference.nesting import NESTED, contains, p_value
+from mlefit.inference.nesting import NESTED, contains, nesting, p_value, untested
 from mlefit.sample import Sample
 
 # Delignette-Muller and Dutang (2015), Journal of Statistical Software 64(4), section 2.3 and figure 4's gofstat.
@@ -166,6 +166,55 @@ def test_families_within_families_are_not_given_vuongs_test():
     assert contains("burr12", "exponential")
     assert not contains("exponential", "burr12")
     assert not contains("gamma", "weibull")
+
+
+@pytest.mark.parametrize(
+    ("smaller", "larger", "constraint", "why"),
+    [
+        ("poisson", "zero-inflated-poisson", "pi = 0", ""),
+        ("mixture:poisson*2", "zero-inflated:mixture:poisson*2", "pi = 0", ""),
+        ("poisson", "hurdle:poisson", "pi = probability of 0 without the hurdle", ""),
+        ("zero-inflated-poisson", "zero-inflated-negative-binomial", "size = infinity", ""),
+        ("hurdle:poisson", "hurdle:negative-binomial", "size = infinity", ""),
+        ("zero-inflated:geometric", "zero-inflated-negative-binomial", "size = 1", ""),
+        ("geometric", "hurdle:negative-binomial", None, "more than one constraint"),
+        ("exponential", "burr12", None, "more than one constraint"),
+        ("mixture:exponential*2", "mixture:gamma*2", None, "more than one constraint"),
+        ("normal", "mixture:normal*2", None, "fewer components"),
+        ("mixture:normal*2", "mixture:normal*3", None, "fewer components"),
+        ("exponential", "mixture:gamma+lognormal", None, "fewer components"),
+        ("hurdle:poisson", "hurdle:mixture:poisson*2", None, "fewer components"),
+        ("mixture:gamma+weibull", "mixture:gamma*2", None, ""),
+        ("mixture:normal*3", "mixture:normal*2", None, ""),
+        ("mixture:normal*2", "mixture:normal*2", None, ""),
+        ("hurdle:poisson", "zero-inflated-poisson", None, ""),
+    ],
+)
+def test_families_made_of_others_lie_in_each_other_as_those_do(smaller, larger, constraint, why):
+    how = nesting(smaller, larger)
+    assert (how and how.constraint) == constraint
+    assert why in untested(smaller, larger)
+    assert bool(untested(smaller, larger)) == bool(why)
+    assert contains(larger, smaller) == bool(constraint or why)
+    assert not (contains(larger, smaller) and contains(smaller, larger))
+
+
+def test_nested_mixtures_are_said_to_have_no_test():
+    y = np.concatenate([np.random.default_rng(1).normal(size=80), np.random.default_rng(2).normal(6, size=80)])
+    found = mlefit.compare(y, ["normal", "mixture:normal*2", "laplace"], replicates=0)
+    assert [(test.kind, test.second) for test in found.tests] == [("vuong", "laplace")]
+    assert any("no likelihood-ratio test of normal in mixture:normal*2: with fewer" in note for note in found.notes)
+
+
+def test_a_hurdle_of_no_height_is_as_its_own_family():
+    """Under the smaller family the ratio is chi-squared with one degree of freedom: mean 1, variance 2."""
+    generator = np.random.default_rng(8)
+    ratios = []
+    for _ in range(60):
+        found = mlefit.compare(generator.poisson(1.5, 100), ["poisson", "hurdle:poisson"], replicates=0)
+        [test] = found.tests
+        ratios.append(test.statistic)
+    assert 0.5 < np.mean(ratios) < 1.6
 
 
 @pytest.mark.parametrize(
