@@ -271,8 +271,11 @@ def _check_integral(case: _Case, eta: Array) -> None:
 
     def density(v: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.exp(-np.broadcast_to(family.nll(v, eta), v.shape))
+            found = np.exp(-np.broadcast_to(family.nll(v, eta), v.shape))
+            return np.where(v == 0, 0.0, found) if family.lumped else found
 
+    # Probability at zero beside the density counts for no integral of it.
+    jump = _jump(family, eta)
     moments = np.zeros((levels.size - 1, 3))
     middle = float(ends[levels == 0.5][0])
     for i, (low, high) in enumerate(pairwise(ends)):
@@ -280,15 +283,15 @@ def _check_integral(case: _Case, eta: Array) -> None:
             continue  # too near each other for their difference to have digits
         mass, error = _panel(density, float(low), float(high), middle)
         moments[i] = mass
-        expected = levels[i + 1] - levels[i]
+        expected = levels[i + 1] - levels[i] - max(0.0, min(levels[i + 1], jump[1]) - max(levels[i], jump[0]))
         # A quantile is known to rounding: so much probability lies within that of the ends.
         loose = 1e-14 * (density(np.array([low, high])) * np.abs([low, high])).sum() + 3e-16
         assert abs(mass[0] - expected) <= 1e-8 * expected + 10 * error + 100 * loose, (
             f"{family.name}: the density integrates to {mass[0]:.12g} between the quantiles of {levels[i]:g} and "
             f"{levels[i + 1]:g}, y = {low:g} to {high:g}, not to {expected:.12g}; {_point(family, eta)}"
         )
-    first = middle + float(moments[:, 1].sum())
-    spread = float(moments[:, 2].sum()) - float(moments[:, 1].sum()) ** 2
+    first = middle + float(moments[:, 1].sum()) - (jump[1] - jump[0]) * middle
+    spread = float(moments[:, 2].sum()) + (jump[1] - jump[0]) * middle**2 - (first - middle) ** 2
     edge = max(moments[0, 2], moments[-1, 2], moments[1, 2] * 1e-3, moments[-2, 2] * 1e-3)  # what may lie beyond
     if np.isfinite(spread) and edge < 1e-5 * spread and not _periodic(case, eta):
         mean, variance = _try(family.mean, eta), _try(family.variance, eta)
@@ -296,6 +299,15 @@ def _check_integral(case: _Case, eta: Array) -> None:
             _close(family, f"mean at {_point(family, eta)}", mean, first, 1e-8, 1e-6 * spread**0.5 + edge / spread**0.5)
         if variance is not None:
             _close(family, f"variance at {_point(family, eta)}", variance, spread, 2e-5)
+
+
+def _jump(family: Family, eta: Array) -> tuple[float, float]:
+    """The distribution function before and at zero, where a probability stands beside a density; else the same."""
+    if not family.lumped:
+        return 0.0, 0.0
+    zero = np.zeros(1)
+    upto = float(np.exp(family.log_cdf(zero, eta)).item())
+    return upto - float(np.exp(-family.nll(zero, eta)).item()), upto
 
 
 def _periodic(case: _Case, eta: Array) -> bool:
@@ -338,7 +350,8 @@ def _check_cdf(case: _Case) -> None:
             small = (y - 1 < family.support.lower) | (below < np.log(levels) + 1e-9)
             assert small.all(), f"{family.name}: the quantiles {y} of {levels} are too large, {_point(family, eta)}"
         else:
-            here = np.isfinite(y)  # some of the probability may lie at infinity (Gompertz's survivors)
+            # Some of the probability may lie at infinity (Gompertz's survivors), or in one place.
+            here = np.isfinite(y) & ((y != 0) | (not family.lumped))
             y, log_p, levels = y[here], log_p[here], levels[here]
             with np.errstate(all="ignore"):
                 density = np.exp(-np.broadcast_to(family.nll(y, eta), levels.shape))
@@ -376,6 +389,8 @@ def _check_rise(case: _Case, eta: Array) -> None:
             return np.exp(-np.broadcast_to(family.nll(v, eta), v.shape))
 
     p = np.exp(np.broadcast_to(family.log_cdf(points, eta), points.shape))
+    before, upto = _jump(family, eta)
+    p = np.where(points >= 0, p - (upto - before), p)
     for (low, high), rise in zip(pairwise(points), np.diff(p), strict=True):
         if high - low > 1e-7 * max(abs(low), abs(high)):
             mass, error = _panel(density, float(low), float(high), float(low))
@@ -410,7 +425,8 @@ def _check_sample(case: _Case) -> None:
             empirical = np.searchsorted(np.sort(values), unique, side="right") / n
             gap = np.abs(empirical - p[first])
             if not family.discrete:
-                gap = np.maximum(gap, np.abs(np.searchsorted(np.sort(values), unique, side="left") / n - p[first]))
+                before = np.abs(np.searchsorted(np.sort(values), unique, side="left") / n - p[first])
+                gap = np.maximum(gap, np.where((unique == 0) & family.lumped, 0.0, before))
             assert gap.max() < limit, (
                 f"{family.name}: {n} draws are {gap.max():.3f} away from the cdf at y = {unique[gap.argmax()]:g} "
                 f"(at most {limit:.3f} is chance); {_point(family, eta)}"

@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from mlefit.families.hurdle import Hurdle
     from mlefit.families.mixture import Mixture
     from mlefit.families.scipy_adapter import ScipyFamily
+    from mlefit.families.semicontinuous import Semicontinuous
     from mlefit.families.zero_inflated import ZeroInflated
 
 Text = Mapping[str, Any]
 Texts = Callable[[str], Text | None]
 
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-# Samples for values of each kind: counts, shares of one, and numbers above zero or of any sign.
+# Samples for values of each kind: counts, shares of one, numbers above zero, of any sign, zero among others.
 COUNTS: Final = {"sample": "toxocara.csv", "column": "number"}
 SHARES: Final = {"sample": "petrol.csv", "column": "yield_fraction"}
 POSITIVE: Final = {"sample": "groundbeef.csv", "column": "serving"}
 SIGNED: Final = {"sample": "newcomb.csv", "column": "deviation"}
+SPENT: Final = {"sample": "tobin.csv", "column": "durable"}
 GROUPS: Final = {"sample": "old_faithful.csv", "column": "waiting"}
 
 
@@ -43,8 +45,11 @@ def composed(family: Family, texts: Texts) -> Text | None:
     from mlefit.families.hurdle import Hurdle
     from mlefit.families.mixture import Mixture
     from mlefit.families.scipy_adapter import ScipyFamily
+    from mlefit.families.semicontinuous import Semicontinuous
     from mlefit.families.zero_inflated import ZeroInflated
 
+    if isinstance(family, Semicontinuous):
+        return _semicontinuous(family, texts)
     if isinstance(family, ZeroInflated):
         return _zero_inflated(family, texts)
     if isinstance(family, Hurdle):
@@ -64,10 +69,10 @@ def _slope(j: int) -> str:
     return f"∂nll/∂η{_part(j)} = "
 
 
-def _cases(left: str, zero: str, above: str) -> str:
-    """A formula with one right side at zero and another above."""
+def _cases(left: str, zero: str, above: str, elsewhere: str = ">") -> str:
+    """A formula with one right side at zero and another above, or elsewhere."""
     width = max(len(zero), len(above))
-    return f"{left}{zero:<{width}}   for y = 0\n{left}{above:<{width}}   for y > 0"
+    return f"{left}{zero:<{width}}   for y = 0\n{left}{above:<{width}}   for y {elsewhere} 0"
 
 
 def _inside(base: Family, texts: Texts) -> tuple[dict[str, str], list[str]]:
@@ -151,6 +156,38 @@ def _hurdle(family: Hurdle, texts: Texts) -> Text:
         "source": "Mullahy (1986) Journal of Econometrics 33:341; Cragg (1971) Econometrica 39:829",
         "example": _example(base, texts),
     }
+
+
+def _semicontinuous(family: Semicontinuous, texts: Texts) -> Text:
+    base = family.base
+    symbols, where = _inside(base, texts)
+    names = ", ".join(symbols[name] for name in base.names)
+    sign = ">" if base.support.lower == 0 else "≠"
+    found: dict[str, Any] = {
+        "use": "Measurements of which some are exactly 0, such as rain, claims or costs: with chance ω (called pi) "
+        f"the value is 0, otherwise it is drawn from {base.name}. A density gives no chance to 0 itself, so every zero "
+        "is one apart: zero-inflated and hurdle are the same model.",
+        "symbols": symbols | {"pi": "ω"},
+        "where": [*where, f"gⱼ(y) = ∂nll/∂ηⱼ of {base.name} alone"],
+        "density": "P(Y = 0) = ω\nthe density elsewhere is (1 − ω) f(y)",
+        "log_likelihood": f"ℓ({names}, ω) = n₀ log ω + (n − n₀) log(1 − ω)\n"
+        "          + Σ₊ log f(yᵢ)\n          (n₀ rows are zero, Σ₊ is over the others)",
+        "nll": _cases("", "−log ω", "−log(1 − ω) − log f(y)", sign),
+        "score": [
+            f"∂ℓ/∂θ = Σ₊ ∂log f(yᵢ)/∂θ   for θ = {names}",
+            "∂ℓ/∂ω = n₀/ω − (n − n₀)/(1 − ω)",
+        ],
+        "gradient": [
+            *(_cases(_slope(j), "0", f"g{_part(j)}(y)", sign) for j in range(base.size)),
+            _cases(_slope(base.size), "ω − 1", "ω", sign),
+        ],
+        "closed_form": f"ω̂ = n₀/n, the share of zeros, whatever the rest. The rest ({names}) is estimated from the "
+        f"other values alone, as for {base.name}: in closed form where that has one.",
+        "loss": f"Two losses that do not meet: bce for zero or not, and that of {base.name} for how much.",
+        "dropped": f"What no parameter is in, as for {base.name}.",
+        "source": "Aitchison (1955) JASA 50:901; Duan, Manning, Morris and Newhouse (1983) JBES 1:115",
+    }
+    return found if base.support.upper < inf or len(base.columns) > 1 else found | {"example": dict(SPENT)}
 
 
 def _mixture(family: Mixture, texts: Texts) -> Text:

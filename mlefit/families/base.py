@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,9 @@ from mlefit.families.support import Support, real
 Index = NDArray[np.intp]
 Codes = NDArray[np.integer[Any]]
 Derivatives = tuple[Array, Array, Array]
+
+# How a doubt ends that leaves nothing to believe in; see `Family.doubts`.
+NO_DISTRIBUTION: Final = "neither its estimates nor its log-likelihood are those of a distribution"
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Family(ABC):
     # Parameters that several scores make together, such as the weights of a mixture: no profile along one score.
     joint: frozenset[str] = frozenset()
     truncated: bool = False  # True: the density is renormalised row by row, which may leave it without a maximum
+    lumped: bool = False  # True: a density, and at zero a probability beside it
     labels: bool = False  # True: y holds codes of labels, given to `bind`
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.

@@ -44,6 +44,11 @@ class Mixture(Family):
         for c in components:
             if c.irregular or c.labels or c.size != len(c.parameters):
                 raise UsageError(f"{c.name} cannot be mixed: its likelihood is not regular")
+            if c.lumped:
+                raise UsageError(
+                    f"{c.name} cannot be mixed: every part would have a mass at zero of its own; put the mixture "
+                    "behind one of them, such as hurdle:mixture:gamma*2"
+                )
             if c.discrete != components[0].discrete or c.columns != components[0].columns:
                 raise UsageError(f"{names[0]} and {c.name} cannot be mixed: their data are of different kinds")
         self.components = tuple(components)

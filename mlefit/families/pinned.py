@@ -41,6 +41,7 @@ class Pinned(Family):
         self.summary = family.summary
         self.aliases = family.aliases
         self.discrete = family.discrete
+        self.lumped = family.lumped
         self.losses = family.losses
         self.columns = family.columns
         self.labels = family.labels

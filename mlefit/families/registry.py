@@ -148,14 +148,8 @@ def _composed(name: str) -> Family:
         raise UsageError(f"there is no kind of family called {prefix!r}; {hint}")
     if not rest and prefix != "density":
         raise UsageError(f"{prefix}: needs the name of a family after the colon, such as {COMPOSERS[prefix]}")
-    if prefix == "zero-inflated":
-        from mlefit.families.zero_inflated import ZeroInflated
-
-        return ZeroInflated(get(rest))
-    if prefix == "hurdle":
-        from mlefit.families.hurdle import Hurdle
-
-        return Hurdle(get(rest))
+    if prefix in ("zero-inflated", "hurdle"):
+        return _zeros_apart(prefix, get(rest))
     if prefix == "scipy":
         from mlefit.families.scipy_adapter import adapt
 
@@ -176,6 +170,21 @@ def _composed(name: str) -> Family:
             raise UsageError(f"a number of components follows the *, such as mixture:normal*3; {count!r} is none")
         components += [get(base.strip())] * (int(count) if star else 1)
     return Mixture(components)
+
+
+def _zeros_apart(prefix: str, base: Family) -> Family:
+    """Of counts, zero-inflated and hurdle are two models; of measurements they are one."""
+    if not base.discrete:
+        from mlefit.families.semicontinuous import Semicontinuous
+
+        return Semicontinuous(base, prefix)
+    if prefix == "hurdle":
+        from mlefit.families.hurdle import Hurdle
+
+        return Hurdle(base)
+    from mlefit.families.zero_inflated import ZeroInflated
+
+    return ZeroInflated(base)
 
 
 def text(family: Family) -> str:

@@ -17,6 +17,7 @@ from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
 from mlefit.families.links import LINKS, Array, Link, expit, log, logit, softplus
 from mlefit.families.pinned import Pinned
+from mlefit.families.semicontinuous import Semicontinuous
 from mlefit.families.wrapped import Wrapped
 
 # A native score with its derivatives: its value, slopes by new score, curvatures by pairs (a, b) of them, a <= b.
@@ -50,6 +51,7 @@ class Reparameterised(Family):
         self.summary = family.summary
         self.aliases = family.aliases
         self.discrete = family.discrete
+        self.lumped = family.lumped
         self.support = family.support
         self.columns = family.columns
         self.labels = family.labels
@@ -218,13 +220,29 @@ def relinked(family: Family, links: Mapping[str, Link]) -> Family:
     return Reparameterised(family, Form(parameters, scores, back, title))
 
 
+def _form(family: Family) -> Form | None:
+    """The form in which the field models a family, None for its own; with a mass at zero that of the density beside."""
+    if not isinstance(family, Semicontinuous):
+        return FORMS.get(family.name)
+    inner = _form(family.base)
+    if inner is None:
+        return None
+    last = family.size - 1
+    return Form(
+        (*inner.parameters, family.parameters[-1]),
+        lambda z: [*inner.scores(z[:-1]), (z[last], {last: 1.0}, {})],
+        lambda eta: np.concatenate([inner.back(eta[:-1]), eta[-1:]]),
+        inner.title,
+    )
+
+
 def modelled(family: Family, links: Mapping[str, str] | None = None) -> Family:
     """What a regression models: the mean where the field models the mean, each parameter through the link asked for.
 
     Raises:
         UsageError: an unknown link or parameter, or a link that does not reach the parameter's domain.
     """
-    form = FORMS.get(family.name)
+    form = _form(family)
     shown = Reparameterised(family, form) if form is not None and not isinstance(family, Pinned) else family
     chosen: dict[str, Link] = {}
     for name, text in (links or {}).items():

@@ -17,6 +17,7 @@ class Wrapped(Family):
         self.summary = family.summary
         self.aliases = family.aliases
         self.discrete = family.discrete
+        self.lumped = family.lumped
         self.support = family.support
         self.parameters = family.parameters
         self.irregular = family.irregular

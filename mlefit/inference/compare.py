@@ -335,6 +335,12 @@ def _compared(
             "probabilities of counts and densities of measurements stand side by side: their likelihoods compare only "
             "if the values are rounded to whole numbers (--dist discrete or --dist continuous keeps them apart)"
         )
+    lumped = {entry.fit.family.lumped for entry in judged if entry.fit is not None}
+    if len(lumped) == 2 and kinds == {False}:
+        notes.append(
+            "a probability at zero and densities at zero stand side by side: likelihoods with a mass at zero compare "
+            "only with each other where there are zeros"
+        )
     reasons: dict[str, list[str]] = {}
     lacking: dict[str, list[str]] = {}
     for entry in judged:

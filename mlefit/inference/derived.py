@@ -284,8 +284,9 @@ def _quantile_function(family: Family, level: float) -> Function:
 
 
 def _quantile_slope(family: Family, level: float, y: Array, eta: Array) -> Array:
-    """-(dF / d eta) / f, (k, n), at the quantile y (n,) of scores (k, n)."""
-    return np.asarray(-level * family.log_cdf_derivatives(y, eta)[1] / np.exp(-family.nll(y, eta)))
+    """-(dF / d eta) / f, (k, n), at the quantile y (n,) of scores (k, n); NaN in a jump of F, which has no density."""
+    slope = -level * family.log_cdf_derivatives(y, eta)[1] / np.exp(-family.nll(y, eta))
+    return np.where((y == 0) & family.lumped, np.nan, slope)
 
 
 def _fixed(family: Family) -> dict[str, Any]:

@@ -110,6 +110,8 @@ def unjudged(family: Family, sample: Sample) -> str:
     """Why rows of this kind have no statistics of fit, "" where they have."""
     if family.labels:
         return "labels have no distribution function"
+    if family.lumped:
+        return "the mass at zero makes a jump of the distribution function, which the statistics of measurements lack"
     if not family.censored and not family.truncated:
         return ""
     try:

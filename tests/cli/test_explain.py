@@ -22,6 +22,7 @@ from mlefit.samples import sample_data
 
 COMPOSED = [
     "zero-inflated:poisson", "zero-inflated:binomial", "hurdle:negative-binomial", "hurdle:geometric",
+    "hurdle:gamma", "zero-inflated:lognormal",
     "mixture:normal*2", "mixture:gamma+lognormal", "mixture:poisson*2", "scipy:gamma", "scipy:weibull_min",
     "scipy:t", "scipy:beta", "scipy:poisson",
 ]  # fmt: skip
@@ -159,6 +160,13 @@ def test_the_gradients_of_zeros_apart_are_as_printed(inside: str) -> None:
     for name, printed in (("zero-inflated", inflated), ("hurdle", apart)):
         found = registry.get(f"{name}:{inside}").gradient(y, eta)
         np.testing.assert_allclose(found, np.array(printed), rtol=1e-12, atol=1e-14)
+
+
+def test_the_gradients_of_a_mass_at_zero_are_as_printed() -> None:
+    base, y, eta = registry.get("gamma"), np.array([0.0, 1, 4]), np.array([0.4, -0.5, 0.1])[:, None]
+    omega = 1 / (1 + np.exp(-0.1))
+    printed = [*np.where(y == 0, 0, base.gradient(y + (y == 0), eta[:-1])), np.where(y == 0, omega - 1, omega)]
+    np.testing.assert_allclose(registry.get("hurdle:gamma").gradient(y, eta), np.array(printed), rtol=1e-12)
 
 
 def test_the_gradients_of_a_mixture_are_as_printed() -> None:

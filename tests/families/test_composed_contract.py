@@ -15,7 +15,8 @@ from mlefit.testing import check_family
 @pytest.mark.parametrize(
     "name",
     ["mixture:normal*2", "mixture:normal*3", "mixture:poisson*2", "mixture:gamma+lognormal", "scipy:gumbel_r",
-     "scipy:gamma"],
+     "scipy:gamma", "hurdle:gamma", "hurdle:normal", "zero-inflated:beta", "hurdle:lognormal", "hurdle:exponential",
+     "hurdle:mixture:gamma*2"],
 )  # fmt: skip
 def test_by_name(name):
     check_family(registry.get(name))

@@ -88,6 +88,7 @@ EVERY = [
     "hurdle:poisson",
     "hurdle:negative-binomial",
     "zero-inflated:geometric",
+    "hurdle:normal",
 ]
 CLOSED = [
     (name, parameter.name, end)

@@ -67,6 +67,12 @@ def test_names_and_aliases(name: str, family: str) -> None:
         ("hurdle:zero-inflated-poisson", "two parameters called pi"),
         ("zero-inflated:zero-inflated:geometric", "two parameters called pi"),
         ("hurdle:hurdle:poisson", "two parameters called pi"),
+        ("hurdle:zero-inflated:gamma", "two parameters called pi"),
+        ("hurdle:pareto", "measurements from zero on"),
+        ("hurdle:categorical", "counts"),
+        ("zero-inflated:scipy:gamma", "no family of scipy"),
+        ("hurdle:von-mises", "on the circle"),
+        ("mixture:hurdle:gamma*2", "hurdle:mixture:gamma*2"),
     ],
 )
 def test_an_unknown_name_is_helped(name: str, said: str) -> None:

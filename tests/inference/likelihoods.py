@@ -47,6 +47,22 @@ class Inflated:
         return np.where(y < 0, -np.inf, np.log(self.pi + (1 - self.pi) * self.law.cdf(y)))
 
 
+class Lumped:
+    """A mass at zero beside a density of positive numbers."""
+
+    def __init__(self, law, pi):
+        self.law, self.pi = law, pi
+
+    def log_density(self, y):
+        return np.where(y == 0, np.log(self.pi), np.log1p(-self.pi) + self.law.logpdf(np.where(y == 0, 1.0, y)))
+
+    def log_sf(self, y):
+        return np.where(y < 0, 0.0, np.log1p(-self.pi) + self.law.logsf(y))
+
+    def log_cdf(self, y):
+        return np.where(y < 0, -np.inf, np.log(self.pi + (1 - self.pi) * self.law.cdf(y)))
+
+
 class Kumaraswamy:
     """Kumaraswamy (1980): P(Y > y) = (1 - y^a)^b."""
 
@@ -175,6 +191,8 @@ LAWS: dict[str, Callable] = {
     "negative-binomial": lambda mu, size: Scipy(_negative_binomial(mu, size)),
     "zero-inflated-poisson": lambda mu, pi: Inflated(stats.poisson(mu), pi),
     "zero-inflated-negative-binomial": lambda mu, size, pi: Inflated(_negative_binomial(mu, size), pi),
+    "hurdle:gamma": lambda shape, rate, pi: Lumped(stats.gamma(shape, scale=1 / rate), pi),
+    "zero-inflated:weibull": lambda shape, scale, pi: Lumped(stats.weibull_min(shape, scale=scale), pi),
     "categorical": Labels,
     "discrete-uniform": lambda lower, upper: Scipy(stats.randint(lower, upper + 1)),
     "normal": lambda mu, sigma: Scipy(stats.norm(mu, sigma)),

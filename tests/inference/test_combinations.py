@@ -29,6 +29,7 @@ TRUTH = {
     "gompertz": [0.3, 0.2], "gamma": [2.0, 0.5], "inverse-gamma": [3.0, 2.0], "weibull": [1.6, 4.0],
     "inverse-gaussian": [2.0, 5.0], "beta": [2.0, 3.5], "chi-squared": [5.0], "lomax": [1.5, 3.0],
     "burr12": [0.6, 3.0, 3.0], "von-mises": [0.5, 4.0], "pareto": [1.0, 2.0], "beta-binomial": [1.0, 1.5],
+    "hurdle:gamma": [2.0, 0.5, 0.3], "zero-inflated:weibull": [1.6, 4.0, 0.3],
 }  # fmt: skip
 
 SINGLE = ("weighted", "censored", "truncated", "pinned", "grouped")
@@ -43,7 +44,8 @@ WRITTEN = {
 }
 for text, name in WRITTEN.items():
     LAWS[text], TRUTH[text] = LAWS[name], TRUTH[name]
-NAMES = [*registry.BUILT_IN, "zero-inflated:binomial", "hurdle:poisson", *WRITTEN]
+COMPOSED = ["zero-inflated:binomial", "hurdle:poisson", "hurdle:gamma", "zero-inflated:weibull"]
+NAMES = [*registry.BUILT_IN, *COMPOSED, *WRITTEN]
 
 # Tails by sums, integrals and their differences, many times the cost of the others: their pairs run with -m slow.
 COSTLY = (
@@ -102,7 +104,7 @@ def drawn(family, n, generator):
 def known(rows, how, n, generator):
     """The first n of the rows that were seen, as well known as `how` says."""
     if "truncated" in how:
-        low, high = np.quantile(rows.y, [0.04, 0.96])
+        low, high = np.quantile(rows.y if rows.discrete else rows.y[rows.y != 0], [0.04, 0.96])
         place = np.arange(rows.y.size)
         below, above = np.where(place % 2, low, -np.inf), np.where(place % 3, np.inf, high)
         rows = replace(rows, below=below, above=above).take((rows.y >= below) & (rows.y <= above))
