@@ -15,7 +15,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.features import columns_of, roles
 from mlefit.inference.evaluation import Evaluation
 from mlefit.inference.learning import Table
-from mlefit.inference.model import Model
+from mlefit.inference.model import Model, Scored
 from mlefit.inference.prediction import evaluate_columns, predict_columns
 
 
@@ -64,7 +64,7 @@ def predictions(
     quantiles: Sequence[float] = (),
     interval: float | None = None,
     keep: bool = True,
-    unseen: Callable[[Mapping[str, Mapping[str, int]], int], None] | None = None,
+    told: Callable[[Scored], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Predictions of every row, chunk by chunk in bounded memory; see `prediction.predict_columns`.
 
@@ -73,7 +73,7 @@ def predictions(
         request: the rows; missing features leave a row's predictions empty.
         quantiles, interval: what else to predict.
         keep: whether the input's columns come first, as text.
-        unseen: told of every chunk's unseen levels and rows without a prediction.
+        told: of every chunk's scores, among them the rows that have none.
     """
     wanted = replace(feature_request(model, request), missing="keep")
     names = [c.name for c in request.open().columns] if keep else []
@@ -87,8 +87,8 @@ def predictions(
             continue
         columns = dict(zip(model.features, columns_of(part, roles_), strict=True))
         found = predict_columns(model, columns, part.n, quantiles, interval)
-        if unseen is not None:
-            unseen(found.unseen, int(found.missing.sum()))
+        if told is not None:
+            told(found.scored)
         kept = {name: part.texts[f"t{i}"] for i, name in enumerate(names)}
         yield {**kept, **{_free(name, kept): values for name, values in found.columns.items()}}
 

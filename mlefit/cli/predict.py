@@ -10,7 +10,8 @@ from mlefit.cli.console import output
 HELP = """\
 Keeps the input's columns and appends the parameters of each row's distribution by name ([bold]p[/], [bold]mu[/],
 [bold]sigma[/], [bold]p\\[setosa][/] ...), and the most probable class or the mean. Further columns of the input do no
-harm; rows that miss a feature keep their place with empty predictions. Any number of rows is streamed.
+harm; rows that miss a feature, or have a value that the model knows nothing of, keep their place with empty
+predictions. Any number of rows is streamed.
 """
 
 EXAMPLES = """\
@@ -50,7 +51,7 @@ def command(
     found = load(model)
     request = checked(found, rows.request(data))
     tally, levels = Tally(), probabilities(quantile, "0.05,0.95")
-    chunks = predictions(found, request, quantiles=levels, interval=interval, keep=not only, unseen=tally)
+    chunks = predictions(found, request, quantiles=levels, interval=interval, keep=not only, told=tally)
     write_chunks(chunks, always.format, output())
     tally.say()
     return 0

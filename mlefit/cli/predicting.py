@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mlefit.cli.console import message
 
+if TYPE_CHECKING:
+    from mlefit.inference.model import Scored
+
 
 class Tally:
-    """Counts over all chunks what the user must be told: levels never seen in training, rows without a prediction."""
+    """Counts over all chunks what the user must be told: strange values, rows without a prediction."""
 
     def __init__(self) -> None:
         self.unseen: dict[str, Counter[str]] = {}
-        self.missing = 0
+        self.undefined: Counter[str] = Counter()
+        self.missing = self.refused = 0
 
-    def __call__(self, unseen: Mapping[str, Mapping[str, int]], missing: int) -> None:
-        self.missing += missing
-        for column, counts in unseen.items():
+    def __call__(self, scored: Scored) -> None:
+        self.missing += int(scored.missing.sum()) - scored.refused
+        self.refused += scored.refused
+        self.undefined.update(scored.undefined)
+        for column, counts in scored.unseen.items():
             self.unseen.setdefault(column, Counter()).update(counts)
 
     def say(self) -> None:
         """One line each on standard error."""
-        from mlefit.inference.learning import unseen_notes
+        from mlefit.inference.prediction import strange_notes
 
-        for note in unseen_notes(self.unseen, "the rows"):
+        refused = "the predictions there are empty" if self.refused else None
+        for note in strange_notes(self.unseen, self.undefined, refused):
             message(note)
         if self.missing:
             rows = "1 row misses" if self.missing == 1 else f"{self.missing} rows miss"

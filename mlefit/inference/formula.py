@@ -53,6 +53,25 @@ class Terms:
     factors: frozenset[str]
 
 
+@dataclass(frozen=True, eq=False)
+class Built:
+    """The design of n rows.
+
+    Attributes:
+        x: (n, p), NaN where there is none.
+        missing: (n,) which rows miss a value.
+        strange: (n,) which of the others have a level never seen, or a value at which a term is not defined.
+        unseen: counts of the levels never seen, by column.
+        undefined: counts of rows at which a term is not defined, by term.
+    """
+
+    x: Array
+    missing: NDArray[np.bool_]
+    strange: NDArray[np.bool_]
+    unseen: dict[str, dict[str, int]]
+    undefined: dict[str, int]
+
+
 @dataclass(frozen=True)
 class Encoded:
     """What turns columns into a design matrix: the formula and what was learnt.
@@ -71,13 +90,13 @@ class Encoded:
     state: Mapping[str, Any]
     categories: Mapping[str, tuple[Any, ...]]
 
-    def matrix(self, columns: Columns, n: int) -> tuple[Array, NDArray[np.bool_], dict[str, dict[str, int]]]:
-        """Design (n, p), which rows miss a value or have an unseen level, and the counts of unseen levels.
+    def matrix(self, columns: Columns, n: int) -> Built:
+        """The design matrix of n rows.
 
         Raises:
             DataError: a column that was text in fitting is a number here, or the other way round.
         """
-        missing = np.zeros(n, dtype=bool)
+        missing, strange = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         unseen: dict[str, dict[str, int]] = {}
         values: dict[str, Any] = {}
         for name in self.terms.names:
@@ -89,17 +108,23 @@ class Encoded:
                 place = column.among(self.levels[name])
                 for code in np.unique(column.codes[place == -2]).tolist():
                     unseen.setdefault(name, {})[column.levels[code]] = int((column.codes == code).sum())
-                missing |= place < 0
+                missing |= place == -1
+                strange |= place == -2
                 values[name] = Codes(np.maximum(place, 0), self.levels[name])
             else:
                 missing |= ~np.isfinite(column)
                 values[name] = column
-        keep = ~missing
-        result = np.full((n, len(self.columns)), np.nan)
+        keep = ~(missing | strange)
+        x = np.full((n, len(self.columns)), np.nan)
         if keep.any():
             chosen = {name: column[keep] for name, column in values.items()}
-            result[keep] = _build(self.terms, chosen, int(keep.sum()), self.state, self.categories)[0]
-        return result, missing, unseen
+            x[keep] = _build(self.terms, chosen, int(keep.sum()), self.state, self.categories)[0]
+        undefined: dict[str, int] = {}
+        bad = ~np.isfinite(x) & keep[:, None]
+        for j in np.flatnonzero(bad.any(axis=0)).tolist():
+            term = re.sub(r"\[[^\[\]]*\]$", "", self.columns[j])  # a basis has a column a function
+            undefined[term] = max(undefined.get(term, 0), int(bad[:, j].sum()))
+        return Built(x, missing, (strange | bad.any(axis=1)) & ~missing, unseen, undefined)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -231,7 +256,7 @@ def _build(
 
     from formulaic import Formula, ModelSpec
 
-    context = {name: getattr(np, name) for name in NUMPY if name not in TRANSFORMS}
+    context = {name: getattr(np, name) for name in NUMPY if name not in TRANSFORMS} | {"bs": _spline()}
     spec = ModelSpec(
         formula=Formula(terms.text), materializer="pandas", na_action="ignore", output="numpy",
         transform_state={k: dict(v) for k, v in (state or {}).items()},
@@ -252,6 +277,19 @@ def _build(
         name: tuple(s["categories"]) for name, (_, s) in made.encoder_state.items() if "categories" in s
     }
     return matrix, tuple(made.column_names), dict(made.transform_state), found_categories
+
+
+def _spline() -> Any:
+    """The library's bs(), NaN beyond its range unless told what to be there: one row costs no other its value."""
+    from functools import wraps
+
+    from formulaic.transforms import basis_spline
+
+    @wraps(basis_spline)
+    def bs(*args: Any, extrapolation: str = "na", **rest: Any) -> Any:
+        return basis_spline(*args, extrapolation=extrapolation, **rest)
+
+    return bs
 
 
 def _frame(terms: Terms, columns: Columns, n: int) -> pd.DataFrame:

@@ -327,13 +327,12 @@ def check_trainable(scores: Scores, rows: Rows) -> None:
                     )
 
 
-def unseen_notes(unseen: Mapping[str, Mapping[str, int]], where: str) -> list[str]:
-    """Sentences on levels that the training rows did not have."""
+def unseen_notes(
+    unseen: Mapping[str, Mapping[str, int]], where: str, fate: str = "it was taken for an average one"
+) -> list[str]:
+    """Sentences on levels that the training rows did not have, and what became of them."""
     notes = []
     for column, counts in unseen.items():
         shown = ", ".join(repr(level) for level in list(counts)[:5]) + (" ..." if len(counts) > 5 else "")
-        notes.append(
-            f"{sum(counts.values())} of {where} have a {column} never seen in training ({shown}); it was taken for "
-            "an average one"
-        )
+        notes.append(f"{sum(counts.values())} of {where} have a {column} never seen in training ({shown}); {fate}")
     return notes

@@ -42,11 +42,21 @@ CHUNK: Final = 4096
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of n rows: eta (k, n); which rows miss a feature (n,); counts of unseen levels by column."""
+    """Scores of n rows.
+
+    Attributes:
+        eta: (k, n).
+        missing: (n,) which rows have no scores: a feature is missing or cannot be used.
+        unseen: counts of the levels never seen in training, by column.
+        undefined: counts of rows at which a term of a formula is not defined, by term.
+        refused: how many rows have no scores for those two reasons alone.
+    """
 
     eta: Array
     missing: NDArray[np.bool_]
     unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    undefined: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0
 
 
 class Scorer(Protocol):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlefit.errors import DataError
 from mlefit.families.links import Array
 from mlefit.inference.compare import vuong_z
 from mlefit.inference.learning import Table, outcome
@@ -76,7 +77,7 @@ class ModelComparison:
 
 
 def rate(models: Mapping[str, Model], tables: Sequence[Table], dropped: int = 0) -> ModelComparison:
-    """Rank models by their NLL on complete rows.
+    """Rank models by their NLL on complete rows, those left out of which one of the models can say nothing.
 
     Args:
         models: by name.
@@ -84,13 +85,18 @@ def rate(models: Mapping[str, Model], tables: Sequence[Table], dropped: int = 0)
         dropped: rows left out for missing values.
 
     Raises:
-        DataError: outcomes that do not fit a model, or a feature of another kind.
+        DataError: outcomes that do not fit a model, or a feature of another kind; no row that all can predict.
     """
+    predicted = [m.scorer.scores(table.features, table.n) for m, table in zip(models.values(), tables, strict=True)]
+    keep = ~np.any([one.missing for one in predicted], axis=0)
+    if not keep.any():
+        raise DataError("there is no row that every model can predict")
+    tables, dropped = [table.take(keep) for table in tables], dropped + int((~keep).sum())
     scores: dict[str, Array] = {}
     weight = tables[0].weight
-    for (name, model), table in zip(models.items(), tables, strict=True):
+    for (name, model), table, scored in zip(models.items(), tables, predicted, strict=True):
         family, y = outcome(model.target, table, model.family, model.loss)
-        eta = model.scorer.scores(table.features, table.n).eta
+        eta = scored.eta[:, keep]
         with np.errstate(all="ignore"):
             scores[name] = np.broadcast_to(-family.nll(y, eta), (table.n,))
     nll = {name: -float(np.average(values, weights=weight)) for name, values in scores.items()}

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import UsageError, no_level
+from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import Family
 from mlefit.inference.encoding import Columns
 from mlefit.inference.evaluation import Evaluation, calibration, is_labelled, measures, probabilities
 from mlefit.inference.learning import Table, outcome, unseen_notes
-from mlefit.inference.model import Model
+from mlefit.inference.model import Model, Scored
 from mlefit.inference.training import mean_nll
 
 Array = NDArray[np.float64]
@@ -25,8 +25,7 @@ class Predictions:
     """Predicted columns of n rows by name; NaN or None in the rows that miss a feature."""
 
     columns: Mapping[str, NDArray[Any]]
-    missing: NDArray[np.bool_]
-    unseen: Mapping[str, Mapping[str, int]]
+    scored: Scored
 
 
 def predict_columns(
@@ -67,19 +66,46 @@ def predict_columns(
         for name, values in found.items():
             found[name] = values.copy()
             found[name][scored.missing] = None if values.dtype == object else np.nan
-    return Predictions(found, scored.missing, scored.unseen)
+    return Predictions(found, scored)
 
 
-def evaluate_columns(model: Model, table: Table, dropped: int = 0) -> Evaluation:
+def strange_notes(
+    unseen: Mapping[str, Mapping[str, int]], undefined: Mapping[str, int], refused: str | None
+) -> list[str]:
+    """Sentences on levels never seen in training and on values at which a term is not defined.
+
+    Args:
+        unseen, undefined: counts of rows.
+        refused: what became of such rows, where the model can say nothing of them.
+    """
+    found = unseen_notes(unseen, "the rows", refused) if refused else unseen_notes(unseen, "the rows")
+    for term, count in undefined.items():
+        found.append(
+            f"{count} of the rows have a value at which {term} is not defined (beyond those it was fitted to, or not "
+            f"in its domain); {refused}"
+        )
+    return found
+
+
+def evaluate_columns(model: Model, table: Table, dropped: int = 0, said: tuple[str, ...] = ()) -> Evaluation:
     """How the model's distributions fit the outcomes of complete rows.
 
+    Rows of which the model can say nothing are left out and count as dropped; `said` is noted already.
+
     Raises:
-        DataError: outcomes that do not fit the model, or a feature of another kind.
+        DataError: outcomes that do not fit the model, or a feature of another kind; no row that it can predict.
     """
     family, weight = model.family, table.weight
     seen, y = outcome(model.target, table, family, model.loss)
     scored = model.scorer.scores(table.features, table.n)
-    notes = tuple(unseen_notes(scored.unseen, "the rows"))
+    refused = "such rows were left out" if scored.refused else None
+    notes = tuple(strange_notes(scored.unseen, scored.undefined, refused))
+    if scored.missing.any():
+        keep = ~scored.missing
+        if not keep.any():
+            raise DataError(f"no row can be predicted: {'; '.join(notes) or 'each misses a feature'}")
+        return evaluate_columns(model, table.take(keep), dropped + int((~keep).sum()), notes)
+    notes = (*said, *notes)
     values: Array | None = y
     if seen is not family:
         hidden = table.n if seen.truncated else int((y[0] != y[1]).sum())

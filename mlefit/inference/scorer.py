@@ -75,17 +75,21 @@ class LinearScorer:
             DataError: a column is of another kind than in fitting.
         """
         zeta = np.empty((len(self.coefficients), n))
-        missing = np.zeros(n, dtype=bool)
+        missing, strange = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         unseen: dict[str, dict[str, int]] = {}
+        undefined: dict[str, int] = {}
         built: dict[int, Array] = {}
         for j, (encoded, beta) in enumerate(zip(self.encoded, self.coefficients, strict=True)):
             if encoded is None:
                 zeta[j] = beta[0]
                 continue
             if id(encoded) not in built:
-                built[id(encoded)], gone, strange = encoded.matrix(columns, n)
-                missing |= gone
-                unseen |= strange
+                found = encoded.matrix(columns, n)
+                built[id(encoded)] = found.x
+                missing |= found.missing
+                strange |= found.strange
+                unseen |= found.unseen
+                undefined |= found.undefined
             x = built[id(encoded)]
             chosen = (
                 [i for i, name in enumerate(encoded.columns) if name != "Intercept"] if self.dropped(j) else slice(None)
@@ -97,10 +101,10 @@ class LinearScorer:
                 values = np.full(n, np.nan) if isinstance(column, Codes) else np.asarray(column, dtype=float)
                 with np.errstate(all="ignore"):
                     zeta[list(self.main)] += np.log(values) if name == self.exposure else values
-        missing = missing | ~np.isfinite(zeta).all(axis=0)
+        empty = missing | ~np.isfinite(zeta).all(axis=0)
         with np.errstate(all="ignore"):
-            eta = native(self.family, np.where(missing, 0.0, zeta))
-        return Scored(eta, missing, unseen)
+            eta = native(self.family, np.where(empty, 0.0, zeta))
+        return Scored(eta, empty, unseen, undefined, int((strange & ~missing).sum()))
 
     def dropped(self, j: int) -> bool:
         """Whether the intercept of a score was left out, since the cuts of ordered labels stand for it."""

@@ -397,3 +397,31 @@ def test_a_second_formula_for_the_parameter_of_the_response_is_refused(mlefit, t
     ran = mlefit("regress", table(*LINES), "y ~ x", "--dist", "poisson", "--formula", "mu ~ w")
     assert ran.status == 2
     assert "mu is what 'y ~ x' models" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("y ~ C(g)", "1 of the rows have a g never seen in training ('z'); the predictions there are empty"),
+        ("y ~ bs(x, df=4)", "1 of the rows have a value at which bs(x, df=4) is not defined"),
+        ("y ~ log(x + 1)", "1 of the rows have a value at which log(x + 1) is not defined"),
+    ],
+)
+def test_a_row_that_a_formula_cannot_take_costs_its_own_prediction(mlefit, table, tmp_path, formula, said):
+    model, constant, new = tmp_path / "m.mle", tmp_path / "c.mle", tmp_path / "new.csv"
+    new.write_text("y,x,g,w\n1,3,a,1\n2,-9,z,1\n3,,,1\n1,4,b,1\n")
+    for right, saved in ((formula, model), ("y ~ 1", constant)):
+        assert mlefit("regress", table(*LINES), right, "--save", saved).status == 0
+    ran = mlefit("predict", model, new)
+    assert ran.status == 0, ran.err
+    means = [row["mean"] for row in csv.DictReader(io.StringIO(ran.out))]
+    assert [bool(mean) for mean in means] == [True, False, False, True]
+    assert said in ran.err
+    assert "average" not in ran.err
+    assert "1 row misses a feature" in ran.err
+    evaluated, kept = mlefit("evaluate", model, new), mlefit("evaluate", model, new, "--where", "x > 0")
+    assert "left out" in evaluated.err
+    nll = [next(line for line in one.out.splitlines() if "NLL" in line) for one in (evaluated, kept)]
+    assert nll[0] == nll[1]
+    compared = json.loads(mlefit("compare", model, constant, new, "--format", "json").out)
+    assert (compared["n"], compared["dropped"]) == (2, 2)
