@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mlefit.families.base import Family
 
 HELP = """\
-Fits every family to the same rows and ranks them, with Akaike weights, goodness of fit whose p-values take into
-account that parameters were estimated, likelihood-ratio tests of nested families (where the ratio has a known
-distribution: not between mixtures of fewer and more components) and Vuong's test of the others. A family that has no
-maximum keeps its line and says why. [bold]--dist all[/] takes every family whose support holds the data;
-[bold]--density[/] adds one of your own.
+Fits every family to the same rows and ranks them, with differences and weights of AIC (of AICc or BIC where --rank says
+so), goodness of fit whose p-values take into account that parameters were estimated, likelihood-ratio tests of nested
+families (where the ratio has a known distribution: not between mixtures of fewer and more components) and Vuong's test
+of the others. A family that has no maximum keeps its line and says why. [bold]--dist all[/] takes every family whose
+support holds the data; [bold]--density[/] adds one of your own.
 
 Censored and truncated rows compare by the same likelihoods. Their goodness of fit is that of the Kaplan-Meier estimate
 where values are censored on one side only; new rows behind its p-values keep the censoring times and limits of the old.

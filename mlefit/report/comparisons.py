@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Group, RenderableType
@@ -40,13 +41,14 @@ def comparison_table(one: Comparison) -> RenderableType:
     heading.append(f"   n = {one.n}{hidden}, {fitted} of {len(one.entries)} families fitted")
     if one.dropped:
         heading.append(f", {one.dropped} missing dropped")
-    # Cramer-von Mises says much the same as Anderson-Darling: the other formats have it too.
+    # Cramer-von Mises says much the same as Anderson-Darling: the other formats have it, and the table says so.
     measures = [m for m in GOODNESS if any(e.goodness and m in e.goodness.statistics for e in one.entries)]
     criterion = one.rank if one.rank in ("aicc", "bic") else "aic"
+    title = criterion.upper().replace("AICC", "AICc")
     table = plain_table()
     for name in ("family", "parameters"):
         table.add_column(name)
-    for name in ("log-lik", criterion.upper().replace("AICC", "AICc"), "ΔAIC", "weight"):
+    for name in ("log-lik", title, f"Δ{title}", "weight"):
         table.add_column(name, justify="right")
     held = any(entry.held_out == entry.held_out for entry in one.entries)
     if held:
@@ -56,13 +58,17 @@ def comparison_table(one: Comparison) -> RenderableType:
         table.add_column(GOODNESS[measure], justify="right")
         if replicates:
             table.add_column("p", justify="right")
-    for place, entry in enumerate(one.entries):
-        table.add_row(*_cells(entry, criterion, held, measures, bool(replicates)), style="bold" if place == 0 else "")
+    standings = _standings(one.entries, criterion)
+    for place, (entry, standing) in enumerate(zip(one.entries, standings, strict=True)):
+        cells = _cells(entry, criterion, standing, held, measures, bool(replicates))
+        table.add_row(*cells, style="bold" if place == 0 else "")
     parts: list[RenderableType] = [heading, Padding(table, (0, 0, 0, 1))]
     if measures:
         names = {"KS": "Kolmogorov-Smirnov", "AD": "Anderson-Darling", "χ²": "Pearson's"}
         said = ", ".join(f"{GOODNESS[m]} {names[GOODNESS[m]]}" for m in measures)
         said += " on the Kaplan-Meier estimate" * (one.censored is not None)
+        if any("cramer_von_mises" in entry.goodness.statistics for entry in one.entries if entry.goodness):
+            said += " (--format json and csv: Cramer-von Mises, too)"
         how = f"; p from {replicates} samples drawn from each fit and fitted again" if replicates else ""
         parts.append(Text(f"goodness of fit: {said}{how}", style="dim"))
     parts += [
@@ -75,14 +81,28 @@ def comparison_table(one: Comparison) -> RenderableType:
     return Group(*parts)
 
 
-def _cells(entry: Entry, criterion: str, held: bool, measures: Sequence[str], p: bool) -> list[Text]:
+def _standings(entries: Sequence[Entry], criterion: str) -> list[tuple[float, float]]:
+    """How far each is behind the least of a criterion, and its weight (Burnham and Anderson 2002, section 2.9)."""
+    values = [float("nan") if entry.fit is None else float(getattr(entry.fit, criterion)) for entry in entries]
+    least = min((value for value in values if value == value), default=float("nan"))
+    whole = sum(exp((least - value) / 2) for value in values if value == value)
+    return [(value - least, exp((least - value) / 2) / whole if value == value else value) for value in values]
+
+
+def _cells(
+    entry: Entry, criterion: str, standing: tuple[float, float], held: bool, measures: Sequence[str], p: bool
+) -> list[Text]:
     cells = [Text(entry.family)]
     if entry.fit is None:
         return [*cells, Text("failed", style="red")]
     fit = entry.fit
     cells.append(Text(", ".join(f"{harmless(k)} {significant(v, 5)}" for k, v in fit.estimates.items())))
     cells += [Text(total(v)[:-2] if abs(v) < 1e9 else total(v)) for v in (fit.log_likelihood, getattr(fit, criterion))]
-    cells += [Text(f"{entry.delta:.2f}"), Text(f"{entry.weight:.3f}" if entry.weight >= 0.0005 else "<0.001")]
+    delta, weight = standing
+    if delta == delta:
+        cells += [Text(f"{delta:.2f}"), Text(f"{weight:.3f}" if weight >= 0.0005 else "<0.001")]
+    else:  # AICc of too few rows
+        cells += [Text("–"), Text("–")]
     if held:
         cells.append(Text(significant(entry.held_out)))
     for measure in measures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from math import exp
 
 import pytest
 
@@ -233,3 +234,25 @@ def test_an_event_without_its_coding_is_refused(mlefit):
     ran = mlefit("compare", package.sample_data("lung"), "--column", "time", "--event", "status")
     assert ran.status == 1
     assert "1 means observed" in ran.err
+
+
+@pytest.mark.parametrize(("rank", "title"), [("aic", "AIC"), ("aicc", "AICc"), ("bic", "BIC"), ("nll", "AIC")])
+def test_differences_and_weights_are_of_the_criterion_that_ranks(mlefit, rank, title):
+    one, two = (package.fit(BEEF, family) for family in ("gamma", "exponential"))
+    given = ("compare", BEEF, "--column", "serving", "--dist", "exponential,gamma,beta", "--replicates", 0)
+    ran = mlefit(*given, "--rank", rank)
+    assert f" {title} " in ran.out
+    assert f"Δ{title} " in ran.out
+    assert "Cramer-von Mises" in ran.out
+    behind = getattr(two, title.lower()) - getattr(one, title.lower())
+    assert f" {behind:.2f}   <0.001 " in next(line for line in ran.out.splitlines() if "exponential" in line)
+    record = json.loads(mlefit(*given, "--rank", rank, "-f", "json").out)
+    assert record["models"][1]["delta_aic"] == pytest.approx(two.aic - one.aic)
+
+
+def test_weights_by_hand(mlefit, table):
+    path = table("y", *"1322614925")
+    ran = mlefit("compare", path, "--dist", "gamma,exponential", "--rank", "bic", "--replicates", 0)
+    bic = [package.fit(path, family).bic for family in ("gamma", "exponential")]
+    weight = 1 / (1 + exp((bic[0] - bic[1]) / 2))
+    assert f" {weight:.3f} " in next(line for line in ran.out.splitlines() if line.strip().startswith("gamma"))
