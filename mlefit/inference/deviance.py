@@ -1,6 +1,8 @@
 """Deviances of generalized linear models: twice what a fit lacks of the saturated one (McCullagh and Nelder 1989, 2.3).
 
-For families with a second parameter they are those of the mean alone, unscaled, as R's `glm` has them.
+For families with a second parameter they are those of the mean alone, unscaled, as R's `glm` has them. The size of
+a negative binomial is the fitted one in the null model too, as in `glm.nb` (Venables and Ripley 2002, section 7.4):
+deviances at two sizes do not compare.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ def deviances(family: Family, sample: Sample, eta: Array, null: Array) -> tuple[
         return np.full(sample.groups, np.nan), np.full(sample.groups, np.nan)
     with np.errstate(all="ignore"):
         best = base.nll(y, _saturated(base, y)) if base.name in ("binomial", "poisson") else 0.0
-        own, other = (_rows(base, y, native(family, scores), best) for scores in (eta, null))
+        fitted, constant = native(family, eta), native(family, null)
+        if base.name == "negative-binomial":
+            constant = np.stack(np.broadcast_arrays(constant[0], fitted[1]))
+        own, other = (_rows(base, y, scores, best) for scores in (fitted, constant))
         return sample.sum(np.broadcast_to(own, sample.n)), sample.sum(np.broadcast_to(other, sample.n))
 
 

@@ -18,6 +18,7 @@ from mlefit.regressing import MAIN
 
 HERE = Path(__file__).parent.parent / "reference"
 DATA = HERE / "regressions" / "data"
+SAMPLES = HERE.parent.parent / "sample_data"
 
 
 def tables(name):
@@ -588,3 +589,9 @@ def test_groups_of_any_size_in_one_call():
     for i, fit in enumerate(fits):
         alone = mlefit.regress({"y": y[k == i], "x": x[k == i]}, "y ~ x", "poisson")
         assert fit.coefficients == pytest.approx(alone.coefficients, abs=1e-9)
+
+
+def test_the_null_deviance_of_a_negative_binomial_has_the_fitted_size():
+    """As glm.nb(days ~ sex * age + eth) of R's MASS 7.3: null.deviance and deviance."""
+    fit = mlefit.regress(SAMPLES / "quine.csv", "days ~ sex*age + eth", "negative-binomial")
+    assert (fit.null_deviance, fit.deviance) == pytest.approx((203.16518287, 167.73463191), rel=1e-6)
