@@ -97,7 +97,7 @@ def fit(
         truncate_below, truncate_above: limits outside which a row could not be seen: numbers, names, or values (n,).
         fix: parameters held at a value.
         start: parameters to start the solver from, beside its own starts.
-        level, interval: of the confidence limits.
+        level, interval: of the confidence limits; the bootstrap makes the standard errors, too.
         replicates, seed, bootstrap, bootstrap_limits: how many bootstrap replicates, from which seed, nonparametric or
             parametric, and whether limits are "bca" or "percentile".
         null: values of parameters to test, all together.

@@ -25,7 +25,7 @@ class Inference:
     interval: Annotated[
         Interval,
         choice("--interval", of=get_args(Interval), metavar="KIND", panel=LIMITS,
-               help="Kind of confidence limits: {}."),
+               help="Kind of confidence limits: {}. The bootstrap makes the standard errors, too."),
     ] = "wald"  # fmt: skip
     replicates: Annotated[
         int, option("--replicates", metavar="N", panel=LIMITS, show=True, help="Of the bootstrap.")

@@ -274,7 +274,10 @@ def accelerations(family: Family, eta: Array, found: Replicates, slopes: Array) 
 
 
 def with_limits(fit: Fit, found: Replicates) -> Fit:
-    """A fit with bootstrap limits in place of its own; NaN for endpoints, where the bootstrap is not valid."""
+    """A fit with limits and a covariance from replicates in place of its own.
+
+    NaN for endpoints, where the bootstrap is not valid, and in the covariance wherever the fit's own is.
+    """
     family = fit.family
     bend = accelerations(family, fit.eta, found, family.jacobian(fit.eta[:, None])[..., 0])
     lower, upper = np.full_like(fit.theta, np.nan), np.full_like(fit.theta, np.nan)
@@ -282,6 +285,11 @@ def with_limits(fit: Fit, found: Replicates) -> Fit:
         if name not in family.irregular or np.isfinite(fit.covariance[j, j]):
             own = None if bend is None else float(bend[j])
             lower[j], upper[j] = limits(found.theta[:, j], float(fit.theta[j]), fit.level, own)
+    covariance = np.full_like(fit.covariance, np.nan)
+    if len(found.theta) > 1:
+        with np.errstate(all="ignore"):
+            spread = np.atleast_2d(np.cov(found.theta, rowvar=False))
+        covariance = np.where(np.isfinite(fit.covariance) & np.isfinite(spread), spread, np.nan)
     plan, warnings = found.plan, fit.warnings
     if found.failed:
         warnings += (f"{found.failed} of {plan.replicates} bootstrap replicates have no maximum and are left out",)
@@ -289,5 +297,6 @@ def with_limits(fit: Fit, found: Replicates) -> Fit:
         "bootstrap": plan.kind, "limits": plan.limits, "replicates": plan.replicates, "seed": plan.seed,
     }  # fmt: skip
     return replace(
-        fit, lower=lower, upper=upper, interval_method="bootstrap", warnings=warnings, interval_detail=detail
-    )
+        fit, covariance=covariance, lower=lower, upper=upper, interval_method="bootstrap", warnings=warnings,
+        interval_detail=detail,
+    )  # fmt: skip

@@ -90,7 +90,8 @@ class Fit(Result):
         weight: sum of the weights.
         eta: (k,) estimated scores.
         theta: (K,) estimated parameters, inf where one runs off.
-        covariance: (K, K) of the parameters; NaN where there is no standard error.
+        covariance: (K, K) of the parameters, from the information or from bootstrap replicates, where the limits are
+            the bootstrap's; NaN where there is no standard error.
         lower, upper: (K,) confidence limits; NaN where there are none.
         log_likelihood: with every constant; NaN where it is unbounded, minus infinity where all parameters are held
             and make the data impossible.

@@ -47,11 +47,12 @@ def answered(fits: Sequence[Fit], samples: Sequence[Sample] | None, wanted: Want
         if not fit.converged:
             found.append(fit)
             continue
+        tests = tuple(null_tests(fit, null, robust=importance) for null in wanted.nulls)
         fit = derived.with_formulas(fit, wanted.formulas)
         fit = derived.with_quantiles(fit, wanted.quantiles)
         if wanted.bootstrap is not None:
             assert samples is not None, "a bootstrap needs the rows"
             replicates = bootstrap(fit, samples[i], wanted.bootstrap, importance=importance)
             fit = derived.with_bootstrap_limits(with_limits(fit, replicates), replicates, wanted.formulas)
-        found.append(replace(fit, tests=tuple(null_tests(fit, null, robust=importance) for null in wanted.nulls)))
+        found.append(replace(fit, tests=tests))
     return derived.with_profile_limits(found, wanted.formulas)

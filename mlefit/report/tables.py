@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -64,7 +64,7 @@ def fit_table(fit: Fit) -> RenderableType:
     about = heading(fit, f"fitted to {harmless(fit.column)}")
     parts: list[RenderableType] = [about, Padding(table, (0, 0, 0, 1)), numbers, verdict(fit)]
     if said := fit.interval_detail:
-        line = f"{_kind(fit)} limits from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
+        line = f"standard errors and {_kind(fit)} limits {_replicates(said)}"
         parts.append(Text(line, style="dim"))
     if fit.tests:
         parts.append(Padding(_tests([], [([], fit.tests)]), (0, 0, 0, 1)))
@@ -140,6 +140,10 @@ def _kind(fit: Fit) -> str:
     if fit.interval_method in METHODS:
         return METHODS[fit.interval_method]
     return "BCa" if fit.interval_detail["limits"] == "bca" else str(fit.interval_detail["limits"])
+
+
+def _replicates(said: Mapping[str, Any]) -> str:
+    return f"from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
 
 
 def warnings(sentences: Iterable[str]) -> list[Text]:
@@ -241,7 +245,8 @@ def _caption(fits: Sequence[Fit], several_families: bool) -> list[Text]:
     first = fits[0]
     parts = [f"{'families' if several_families else first.family.name}: {len(fits)} fits"]
     if first.interval_method != "none":
-        parts.append(f"{100 * first.level:g} % {_kind(first)} limits")
+        resampled = f" and standard errors {_replicates(first.interval_detail)}" if first.interval_detail else ""
+        parts.append(f"{100 * first.level:g} % {_kind(first)} limits{resampled}")
     dropped = sum(fit.dropped for fit in fits)
     if dropped:
         parts.append(f"{dropped} missing dropped")

@@ -194,3 +194,22 @@ def test_limits_asked_for_without_a_method_are_by_the_fits_own(method):
 def test_a_fit_without_limits_is_asked_for_walds():
     found = mlefit.fit([1.0, 2, 4, 4.5], "gamma", interval="none")
     assert found.interval() == found.interval(0.95, "wald")
+
+
+@pytest.mark.parametrize("family", ["gamma", "poisson", "generalized-pareto"])
+def test_standard_errors_beside_bootstrap_limits_are_the_replicates(family):
+    y = np.random.default_rng(6).poisson(4, 50) + 1.0
+    plan = {"replicates": 80, "seed": 3}
+    plain = mlefit.fit(y, family, null={"mu": 4.0} if family == "poisson" else None)
+    found = mlefit.fit(y, family, interval="bootstrap", null={"mu": 4.0} if family == "poisson" else None, **plan)
+    again = b.bootstrap(plain, Sample(y), b.Plan(80, 3))
+    errors = again.theta.std(axis=0, ddof=1)
+    np.testing.assert_allclose(list(found.std_errors.values()), errors)
+    assert [row["std_error"] for row in found.rows()] == pytest.approx(errors.tolist())
+    np.testing.assert_allclose(np.diag(found.covariance), errors**2)
+    assert [test.wald for test in found.tests] == [test.wald for test in plain.tests]
+
+
+def test_an_endpoint_has_no_bootstrap_standard_error():
+    found = mlefit.fit([1.0, 2, 4, 4.5], "uniform", interval="bootstrap", replicates=50)
+    assert np.isnan(found.covariance).all()

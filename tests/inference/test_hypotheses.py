@@ -186,7 +186,7 @@ def test_the_command_prints_all_of_it(mlefit):
 def test_the_command_bootstraps(mlefit):
     arguments = ("--interval", "bootstrap", "--replicates", 100, "--seed", 3, "--bootstrap", "parametric")
     ran = mlefit("estimate", BEEF, "--dist", "weibull", *arguments)
-    assert "BCa limits from 100 replicates of the parametric bootstrap" in ran.out
+    assert "standard errors and BCa limits from 100 replicates of the parametric bootstrap" in ran.out
     record = json.loads(mlefit("estimate", BEEF, "--dist", "weibull", *arguments, "-f", "json").out)
     assert record["interval"]["seed"] == 3
     assert record["parameters"]["shape"]["ci_lower"] < 2.19 < record["parameters"]["shape"]["ci_upper"]
