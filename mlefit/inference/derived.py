@@ -67,13 +67,17 @@ def formulas(texts: Mapping[str, str]) -> dict[str, Formula]:
 def with_formulas(fit: Fit, wanted: Mapping[str, Formula]) -> Fit:
     """A fit with formulas of its parameters; limits are symmetric (Cox and Hinkley 1974, section 9.2).
 
+    A formula without a finite value has no error and no limits either, and a warning says so.
+
     Raises:
-        UsageError: a formula names what is no parameter.
+        UsageError: a formula names what is no parameter, or is called as a parameter is.
     """
     z = normal_quantile(fit.level)
-    found = []
+    found, warnings = [], list(fit.warnings)
     for name, formula in wanted.items():
         known = fit.estimates | _fixed(fit.family)
+        if name in known:
+            raise UsageError(f"{name} is a parameter of {fit.family.name}; call the formula of {name!r} something else")
         values = {p: np.array(v) for p, v in known.items()}
         for used in formula.names:
             if used not in values and used not in ("pi", "e"):
@@ -87,9 +91,12 @@ def with_formulas(fit: Fit, wanted: Mapping[str, Formula]) -> Fit:
             error = float(np.sqrt(variance))
             in_scores = slope @ fit.family.jacobian(fit.eta[:, None])[..., 0]
         estimate = float(jet.value)
+        if not np.isfinite(estimate):
+            warnings.append(f"{name} is not a finite number at the estimates: {name} = {estimate:g}")
+            error = np.nan
         width = z * error if fit.interval_method != "none" else np.nan
         found.append(Derived(name, "derived", estimate, error, estimate - width, estimate + width, in_scores))
-    return replace(fit, derived=(*fit.derived, *found))
+    return replace(fit, derived=(*fit.derived, *found), warnings=tuple(warnings))
 
 
 def with_quantiles(fit: Fit, levels: Sequence[float]) -> Fit:
@@ -153,6 +160,9 @@ def with_bootstrap_limits(fit: Fit, found: Replicates, wanted: Mapping[str, Form
     family = underlying(fit.family)
     bend = accelerations(fit.family, fit.eta, found, np.stack([one.slope for one in fit.derived]))
     for place, one in enumerate(fit.derived):
+        if not np.isfinite(one.estimate):
+            replaced.append(one)
+            continue
         with np.errstate(all="ignore"):
             if one.kind == "derived":
                 values = {n: found.theta[:, j] for j, n in enumerate(fit.family.names)}
@@ -240,7 +250,7 @@ def _between(
 def _limited(fit: Fit, place: int, low: float, high: float) -> Fit:
     """The fit with limits of one derived number, saying which of them were not found."""
     one = fit.derived[place]
-    if one.std_error == 0:  # no free parameter is in it
+    if one.std_error == 0 or not np.isfinite(one.estimate):  # no free parameter is in it, or it has no value
         return fit
     changed = [*fit.derived]
     changed[place] = replace(one, lower=low, upper=high)

@@ -218,3 +218,22 @@ def test_the_command_gives_them(mlefit):
     mean = record["derived"]["mean"]
     assert mean["ci_upper"] - mean["estimate"] > mean["estimate"] - mean["ci_lower"]
     assert record["quantiles"]["0.5"]["ci_lower"] < record["quantiles"]["0.5"]["estimate"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("interval", ["wald", "profile", "bootstrap"])
+@pytest.mark.parametrize(("formula", "value"), [("shape/0", np.inf), ("log(-shape)", np.nan)])
+def test_a_formula_without_a_finite_value_has_no_error_and_says_so(interval, formula, value):
+    y = [1.0, 3, 2, 5, 1, 2, 8, 3]
+    fit = package.fit(y, "gamma", interval=interval, derive={"z": formula, "mean": "shape/rate"})
+    lost, kept = fit.derived
+    assert lost.estimate == pytest.approx(value, nan_ok=True)
+    assert np.isnan([lost.std_error, lost.lower, lost.upper]).all()
+    assert kept.lower < kept.estimate < kept.upper
+    [said] = [said for said in fit.warnings if "not a finite number" in said]
+    assert said.startswith("z ")
+
+
+def test_a_formula_called_as_a_parameter_is_refused():
+    with pytest.raises(package.UsageError, match="shape is a parameter of gamma"):
+        package.fit([1.0, 3, 2, 5], "gamma", derive={"shape": "2*rate"})
