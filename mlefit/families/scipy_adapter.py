@@ -42,6 +42,7 @@ SEARCHED: Final = 600  # rows that the simplex search for a start sees
 REFINED: Final = 3  # starts that it refines
 CALLS: Final = 3000  # of the density, that scipy's own fit makes
 SPIKE: Final = 30.0
+FOUND: Final = 1e3  # times the data's magnitude is where an integer at which the data are possible is looked for
 HUGE: Final = 1e5  # an integer this many times the data's magnitude is on its way to infinity
 THOROUGH: Final = 20  # groups; with more of them each gets scipy's guess and no search
 # The density is highest at an end of the support that moves with these parameters, so that their estimates are the
@@ -88,7 +89,6 @@ class ScipyFamily(Family):
         self.name = f"scipy:{self.short}"
         self.summary = f"scipy.stats.{self.short}"
         self.discrete = isinstance(self.distribution, stats.rv_discrete)
-        self.support = Support(integer=self.discrete)
         self.fixed = dict(fixed or {})
         self._deadline = [float("inf")]
         self._block = [FIRST]  # values scipy is given at once, the fewer the slower it is
@@ -108,6 +108,7 @@ class ScipyFamily(Family):
         if not self.discrete:
             every += [Parameter("loc", identity, "location"), Parameter("scale", log, "scale")]
         self.every = tuple(every)
+        self.support = self._values() if self.discrete else Support()
         self.parameters = tuple(p for p in every if p.name not in self.fixed)
         ends = {"loc"} if self.short in LOWEST else set()
         ends |= {"scale"} if self.short in WIDEST else set()
@@ -132,7 +133,23 @@ class ScipyFamily(Family):
             "where the likelihood has no zero gradient; hence no standard errors"
         )
 
+    def _values(self) -> Support:
+        """The integers that a discrete distribution can give, as far as they are the same for all parameters."""
+        ends = []
+        for score in (-1.0, 0.3, 1.0, 3.0):
+            shapes = [self.fixed.get(p.name, float(p.link.inverse(np.array(score)))) for p in self.every]
+            ends.append([float(end) for end in self.distribution._get_support(*shapes)])
+        low, high = (end[0] if (end == end[0]).all() else np.nan for end in np.transpose(ends))
+        if low == high:  # scipy knows no better, as of the sum of coins that each have a chance of their own
+            return Support(integer=True)
+        return Support(-np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high, integer=True)
+
     def pin(self, fixed: Mapping[str, float]) -> Family:
+        if self.discrete and "loc" in fixed:
+            raise UsageError(
+                f"{self.name} has loc 0, as every discrete distribution of scipy has here; subtract the loc from the "
+                "data instead"
+            )
         Pinned(self, fixed)  # refuses unknown names and values outside their domain
         return ScipyFamily(self.short, {**self.fixed, **fixed})
 
@@ -286,7 +303,8 @@ class ScipyFamily(Family):
         """Scipy's guess and several of its kind with other shapes, the best refined by a simplex search."""
         whole = [p.name for p in self.parameters if p.name in self.integers]
         if len(whole) > 1:
-            hint = " ".join(f"--fix {name}=5" for name in whole[1:])
+            possible = max(1, int(rows.y.max()) + 1)
+            hint = " ".join(f"--fix {name}={possible}" for name in whole[1:])
             raise UsageError(f"{' and '.join(whole)} of {self.name} are integers; hold all but one of them: {hint}")
         self._deadline[0] = time.monotonic() + LIMIT
         self._met[0] = frozenset()
@@ -331,8 +349,13 @@ class ScipyFamily(Family):
             if self.discrete:
                 top = int(y.max())
                 first = max(1, top if np.isinf(at(max(1, top - 1))) else 1)
+                least = int(y.min())
+                if np.isinf(at(first)) and np.isfinite(at(least)):
+                    first = least
             best, step = first, 1
-            while at(best + step) < at(best) - 1e-9 * max(1.0, abs(at(best))) or (step < 8 and np.isinf(at(best))):
+            while at(best + step) < at(best) - 1e-9 * max(1.0, abs(at(best))) or (
+                np.isinf(at(best)) and (step < 8 or best < FOUND * size)
+            ):
                 best += step
                 step *= 2
                 if best > HUGE * size:

@@ -164,6 +164,8 @@ def check_counts(base: Family, prefix: str) -> None:
             f"{prefix}:{base.name} would have two parameters called pi, the share of zeros apart; give {prefix} a "
             f"family without one, such as {prefix}:poisson"
         )
+    if base.name.startswith("scipy:"):
+        raise UsageError(f"{prefix} takes no family of scipy, whose support may move; take one of mlefit's own")
     if not base.discrete or base.labels or base.irregular or base.support.lower != 0:
         raise UsageError(f"{prefix} needs a regular family of counts 0, 1, 2 ..., which {base.name} is not")
 

@@ -10,12 +10,14 @@ import pytest
 from scipy import stats
 from scipy.stats._distr_params import distcont
 
+from mlefit.cli import run
 from mlefit.errors import DataError, MlefitError, UsageError
 from mlefit.families import numeric, registry, scipy_adapter
 from mlefit.families.pinned import Pinned
 from mlefit.families.scipy_adapter import ScipyFamily
 from mlefit.inference.fit import fit_sample
 from mlefit.sample import Sample
+from mlefit.samples import sample_data
 
 SHAPES = {}
 for _name, _shapes in distcont:
@@ -137,6 +139,47 @@ def test_discrete():
         fit_sample(registry.get("scipy:hypergeom"), Sample(y))
     held = fit_sample(registry.get("scipy:binom").pin({"n": 40}), Sample(y))[0]
     assert held.estimates["p"] == pytest.approx(y.mean() / 40, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "fixed", "values"),
+    [("geom", {}, "integers 1, 2, 3 ..."), ("zipf", {}, "integers 1, 2, 3 ..."), ("logser", {}, "integers 1, 2, 3 ..."),
+     ("nbinom", {}, "integers 0, 1, 2 ..."), ("skellam", {}, "integers"), ("randint", {}, "integers"),
+     ("binom", {"n": 2}, "0 or 1 or 2"), ("poisson_binom", {}, "integers")],
+)  # fmt: skip
+def test_the_values_a_discrete_distribution_can_have(name, fixed, values):
+    family = registry.get(f"scipy:{name}")
+    assert str((family.pin(fixed) if fixed else family).support) == values
+
+
+def test_a_value_that_is_impossible_is_named(capsys):
+    assert run(["estimate", str(sample_data("quine.csv")), "-c", "days", "-d", "scipy:geom"]) == 1
+    assert "'0' in column 'days' on line 62" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "free", "estimate"), [("randint", "low", 0), ("randint", "high", 82), ("hypergeom", "M", 420)]
+)
+def test_the_advice_on_several_integers_can_be_followed(name, free, estimate):
+    """The remedy that the refusal gives is one at which the data are possible; the other integer is then found."""
+    y = np.loadtxt(sample_data("quine.csv"), delimiter=",", skiprows=1, usecols=-1)
+    family = registry.get(f"scipy:{name}")
+    with pytest.raises(UsageError, match=r"--fix .*=82"):
+        fit_sample(family, Sample(y))
+    held = {p: 0.0 if p == "low" else 82.0 for p in family.names if p != free}
+    fit = fit_sample(family.pin(held), Sample(y))[0]
+    assert fit.converged
+    assert fit.estimates[free] == estimate
+    law = getattr(stats, name)
+    near = {v: -law.logpmf(y, *[v if p == free else held[p] for p in family.names]).sum()
+            for v in (estimate - 1, estimate, estimate + 1)}  # fmt: skip
+    assert min(near, key=near.get) == estimate
+    assert fit.nll == pytest.approx(near[estimate], rel=1e-12)
+
+
+def test_loc_of_a_discrete_distribution():
+    with pytest.raises(UsageError, match="subtract the loc from the data"):
+        registry.get("scipy:geom").pin({"loc": -1.0})
 
 
 WHOLE = {
