@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families import domains, panels
-from mlefit.families.base import Derivatives, Family, Rows
+from mlefit.families.base import NO_DISTRIBUTION, Derivatives, Family, Rows
 from mlefit.families.domains import parameter
 from mlefit.families.expression import CONSTANTS, Formula, Jet, parse, unknown
 from mlefit.families.interval import join
@@ -213,7 +213,7 @@ class Density(Family):
             ) + (
                 "a constant is missing, so its log-likelihood cannot be compared with that of other families"
                 if np.isfinite(total[g]) and (np.abs(near / total[g] - 1) < LOOSE).all()
-                else "neither its estimates nor its log-likelihood are those of a distribution"
+                else NO_DISTRIBUTION
             )
         return said
 

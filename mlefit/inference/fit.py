@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError, no_level
-from mlefit.families.base import Family
+from mlefit.families.base import NO_DISTRIBUTION, Family
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
@@ -385,6 +385,7 @@ def report(
     ]
     notes = [() if lost or not family.irregular_note else (family.irregular_note,) for lost in unbounded.tolist()]
     doubts = family.doubts(eta)
+    void = [text if text.endswith(NO_DISTRIBUTION) else "" for text in doubts]
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
     return [
         Fit(
@@ -404,8 +405,8 @@ def report(
             options.interval,
             family.start_method if closed[i] else solution.solver,
             int(solution.iterations[i]),
-            verdict.certificates[i],
-            bool(verdict.converged[i]),
+            replace(verdict.certificates[i], problem=verdict.certificates[i].problem or void[i]),
+            bool(verdict.converged[i]) and not void[i],
             said[i] + notes[i] + tuple(filter(None, (passed[i], doubts[i]))),
             float(effective[i]),
             target,
