@@ -19,6 +19,8 @@ from mlefit.families.links import BOUND, Array
 from mlefit.solvers.solution import Solution
 
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
+ROUNDED: Final = 1e-2  # the same, at most, where the scores themselves cannot be told apart more closely
+WIDE: Final = 1e3  # a standard error of a logarithm that says nothing: the likelihood is flat on the way to its end
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
 RUNNING: Final = 0.05  # a Newton step this large at a vanishing decrement is a parameter still on its way
 CERTAIN: Final = 1e-9  # of the total nll
@@ -28,6 +30,7 @@ CERTAINTY: Final = (
 )
 REMEDY: Final = " (see --interval profile)"
 UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
+WIDTHS: Final = frozenset({"scale", "sigma"})  # parameters at whose zero nothing is left but one value
 FAR: Final = 12.0  # a score that no ordinary data reach, beyond what their units add to it
 BEYOND: Final = 18.0  # a score at which a family and its limit differ by less than the rounding of the total
 EDGE: Final = 1e-3  # this near to a cliff of the likelihood is over it
@@ -132,6 +135,8 @@ def certify(
             small = solution.decrement[:, None] <= 1e-3
             running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
             running |= bounded & ~irregular & (edge == 0) & (diagonal <= 0) & (np.abs(theta) > 25)
+            error = np.sqrt(np.einsum("ijj->ij", inverse) * np.minimum(weight, 1.0)[:, None])
+            running |= small & bounded & ~irregular & regular & (error > WIDE) & (lowest > FLAT)[:, None]
             if running.any():
                 edge = np.where(running, _heading(family, theta, step, scale), edge)
                 regular &= edge == 0
@@ -161,7 +166,9 @@ def certify(
             inner = np.where(regular & ~irregular, gradient, 0.0)
             distance = np.sqrt(np.maximum(np.einsum("ij,ijk,ik->i", inner, inverse, inner), 0.0))
         decrement = np.where(edge.any(axis=1), distance, decrement)
-    arrived = finite & (decrement <= GRADIENT)
+    with np.errstate(all="ignore"):
+        spacing = np.sqrt(np.where(regular, diagonal * (np.finfo(float).eps * theta) ** 2, 0.0).sum(axis=1))
+    arrived = finite & (decrement <= np.clip(np.nan_to_num(spacing), GRADIENT, ROUNDED))
     # A density may well be infinite at an end of its support: a sound interior maximum is no spike.
     sound = arrived & positive & (edge == 0).all(axis=1)
     spike &= ~sound
@@ -197,6 +204,11 @@ def certify(
             warnings.append((fallen,))
             continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
+        fallen = _stuck(family, edge[i], np.abs(gradient[i]) > GRADIENT * weight[i]) if own_scores and not lost else ""
+        if fallen and not family.truncated:
+            certificates.append(Certificate(_number(decrement[i]), False, None, (), fallen))
+            warnings.append((fallen,))
+            continue
         cause = _cause(bool(lost), bool(constant[i]), float(scale[i]), int(counts[i]))
         problem, said = _explain(family, cause, bool(finite[i]), bool(arrived[i]), bool(positive[i]), edges)
         converged[i] = not problem
@@ -210,6 +222,11 @@ def certify(
             )
         )
         warnings.append(said)
+    # Two parameters that run off together leave a ridge behind: what is held of it makes the others look too certain.
+    if own_scores and edge.any():
+        open_ends = np.isinf(np.array([(p.link.lower, p.link.upper) for p in family.parameters]))
+        gone = ((edge > 0) & open_ends[:, 1]) | ((edge < 0) & open_ends[:, 0])
+        regular &= ~((gone.sum(axis=1) > np.where(arrived, 1, 0)) & ~converged)[:, None]
     regular &= ~uninformed  # others may well vary with an end found between two values; it has no error of its own
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
     return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge)
@@ -296,6 +313,29 @@ def _climbing(family: Family, theta: Array) -> str:
             return (
                 f"the likelihood of {family.name} is unbounded as {parameter.name} grows and "
                 f"{core.summits[parameter.name]}, and these data drive it there; no maximum-likelihood estimate exists"
+            )
+    return ""
+
+
+def _stuck(family: Family, edge: NDArray[np.int8], rising: NDArray[np.bool_]) -> str:
+    """Why the end of a parameter's range is none of the likelihood's maxima, "" where it may be.
+
+    `edge` (k,) is -1 or 1 where a score has come to that end, `rising` (k,) tells where the likelihood changes still.
+    """
+    for parameter, side, more in zip(family.parameters, edge, rising, strict=True):
+        end = parameter.link.upper if side > 0 else parameter.link.lower
+        if not side or np.isinf(end):
+            continue
+        if more:
+            return (
+                f"{parameter.name} has come as near to {end:g} as can be computed, and the likelihood of "
+                f"{family.name} rises there still: no maximum was found"
+            )
+        width = parameter.name.split("_")[0] in WIDTHS and not family.discrete
+        if width and side < 0 and not parameter.limit_below:
+            return (
+                f"{parameter.name} falls to {end:g}, where nothing is left of {family.name} but a spike on one value; "
+                "no maximum-likelihood estimate exists"
             )
     return ""
 

@@ -13,10 +13,12 @@ from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.objective import RowObjective, StatisticObjective
 from mlefit.progress import steps
-from mlefit.solvers.newton import newton
+from mlefit.solvers.newton import NOISE, newton
 from mlefit.solvers.solution import Index, Objective
 
 ROUNDS: Final = 80
+ENDLESS: Final = 200  # steps of one search for the other parameters
+HOPELESS: Final = 3  # searches for the other parameters that came to no end, after which a limit is given up
 
 
 def normal_quantile(level: float) -> float:
@@ -135,7 +137,8 @@ def profile(
         held: (k,) scores that never move.
 
     Returns:
-        lower and upper scores, (G,); infinite where the likelihood never drops that far.
+        lower and upper scores, (G,); infinite where the likelihood never drops that far, NaN where the others run off
+        and it cannot be told.
     """
     z = normal_quantile(level)
     count, size = eta.shape
@@ -162,12 +165,13 @@ def profile(
     mask[coordinate] = True
     live = np.arange(2 * count)
     trial = reach.copy()
+    lost = np.zeros(2 * count, dtype=int)
     for _ in range(ROUNDS):
         at = centre[live, coordinate] + side[live] * trial[live]
         start = near[live] + slope[live] * (at - near[live, coordinate])[:, None]
         start[:, held] = near[live][:, held]
         start[:, coordinate] = at
-        solved = newton(objective, start, which=which[live], held=mask, step=step)
+        solved = newton(objective, start, which=which[live], held=mask, step=step, max_iterations=ENDLESS)
         with np.errstate(all="ignore"):
             drop = 2 * (solved.sums.value - base[live])
             root = np.sqrt(np.maximum(drop, 0.0)) - z
@@ -191,7 +195,8 @@ def profile(
         grown = np.where(ok & (aim > lo), np.minimum(aim, 4 * np.maximum(trial[live], width[live])), 2 * trial[live])
         between = np.where(ok & (aim > lo) & (aim < hi), aim, (lo + np.where(open_end, lo, hi)) / 2)
         trial[live] = np.where(open_end, np.maximum(grown, lo * (1 + 1e-9)), between)
-        stay = ~(hit | closed | gone)
+        lost[live] += (solved.iterations >= ENDLESS) & ~(solved.decrement <= NOISE)
+        stay = ~(hit | closed | gone | (lost[live] >= HOPELESS))
         live = live[stay]
         if not live.size:
             break

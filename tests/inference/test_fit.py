@@ -306,3 +306,63 @@ def test_every_result_prints_itself():
         console = Console(width=150, record=True, file=io.StringIO())
         console.print(result.__rich__())
         assert words in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "y", "said"),
+    [("inverse-gamma", [0.2, 0.4, 0.7, 1e-300], "as near to 0 as can be computed"),
+     ("inverse-gaussian", [0.2, 0.4, 0.7, 1e-300], "as near to 0 as can be computed"),
+     ("cauchy", [3, 3, 3, 4, 4, 4, 4, 5], "a spike on one value")],
+)  # fmt: skip
+def test_the_end_of_what_can_be_computed_is_no_boundary_maximum(name: str, y: list[float], said: str) -> None:
+    fit = one(name, y)
+    assert not fit.converged
+    assert said in fit.certificate.problem
+
+
+def test_a_mean_whose_error_says_nothing_runs_off() -> None:
+    """Weibull lifetimes, some censored, some known to 20: the likelihood in the mean is level from 1e13 on."""
+    generator = np.random.default_rng(5)
+    times, ends = generator.weibull(1.5, 300) * 100, generator.uniform(20, 250, 300)
+    generator.choice(list("abc"), 300)
+    weight = generator.integers(1, 4, 300)
+    seen, y = times <= ends, np.minimum(times, ends).round(3)
+    coarse = seen & (np.arange(300) % 3 == 0)
+    below, above = np.floor(y / 20) * 20, np.floor(y / 20) * 20 + 20
+    lower = np.where(coarse, np.where(below > 0, below, np.nan), y)
+    upper = np.where(coarse, above, np.where(seen, y, np.nan))
+    data = {"lower": lower, "upper": upper, "weight": weight}
+    fit = mlefit.fit(data, "inverse-gaussian", column="lower", upper="upper", weights="weight")
+    assert not fit.converged
+    assert fit.estimates["mean"] == np.inf
+    assert "mean runs off" in fit.certificate.problem
+    assert np.isnan(fit.std_errors["mean"])
+
+
+def test_errors_beside_two_parameters_that_run_off_together_are_none() -> None:
+    """Burr XII of Weibull data: shape1 and scale leave together, and shape2 would seem to be known ten times better."""
+    y = np.random.default_rng(2).weibull(1.5, 300) * 100
+    fit = one("burr12", y)
+    assert not fit.converged
+    assert np.isinf(fit.estimates["shape1"])
+    assert np.isinf(fit.estimates["scale"])
+    assert np.isnan(fit.std_errors["shape2"])
+    assert np.isnan(fit.lower).all()
+
+
+@pytest.mark.parametrize("name", ["normal", "logistic", "gumbel", "student-t"])
+def test_exact_to_rounding_is_a_maximum(name: str) -> None:
+    """Near 1e12 doubles lie 1e-4 apart: no estimate of a location can have a smaller gradient."""
+    z = np.random.default_rng(0).standard_t(5, 200)
+    near, far = one(name, z), one(name, z + 1e12)
+    assert far.converged
+    assert far.log_likelihood == pytest.approx(near.log_likelihood, abs=1e-3)
+    assert far.certificate.gradient_norm < 1e-2
+
+
+def test_profile_limits_are_given_up_where_the_others_run_off() -> None:
+    """Small df of tied values put a spike on them; the search for its limit took a minute."""
+    fit = one("student-t", [3, 3, 3, 4, 4, 4, 4, 5], interval="profile")
+    limits = dict(zip(fit.family.names, zip(fit.lower, fit.upper, strict=True), strict=True))
+    assert np.isnan(limits["df"][0])
+    assert np.isfinite(limits["loc" if "loc" in limits else "mu"]).all()
