@@ -50,6 +50,10 @@ class Roles:
     further: tuple[str, ...] = ()
     censoring: Censoring = field(default_factory=Censoring)
 
+    def title(self, column: str) -> str:
+        """What results call the data of a column: both of its ends where rows are intervals."""
+        return column if self.censoring.upper is None else f"{column} to {self.censoring.upper}"
+
 
 @in_python(dist="family", weight="weights", quantile="quantiles")
 def fit(
@@ -229,10 +233,10 @@ def estimate(
     return fits
 
 
-def samples(family: Family, fits: Sequence[Fit], request: reading.Request, roles: Roles) -> list[Sample]:
-    """The rows that each fit was made of, read again: what a plot draws."""
+def samples(family: Family, request: reading.Request, roles: Roles) -> list[Sample]:
+    """The rows that each fit of `estimate` was made of, read again: what a plot draws."""
     found: list[Sample] = []
-    for name in dict.fromkeys(fit.column for fit in fits):
+    for name in roles.y or (reading.only_column(request),):
         found += grouped(family, request, replace(roles, y=(name,))).apart()
     return found
 
@@ -310,10 +314,11 @@ def _estimate(
                 stray += part.dropped.get((), 0) if roles.by else 0
                 yield part
 
-        fits = _strayed(fit_parts(bound, parts(), options, column=column, by=roles.by), stray, roles)
+        fits = _strayed(fit_parts(bound, parts(), options, column=roles.title(column), by=roles.by), stray, roles)
         return _answered(fits, None, wanted, options)
     rows = grouped(family, request, roles)
-    fits = fit_sample(rows.family, rows.sample, options, column=column, groups=rows.groups, dropped=rows.dropped)
+    title = roles.title(column)
+    fits = fit_sample(rows.family, rows.sample, options, column=title, groups=rows.groups, dropped=rows.dropped)
     fits = _strayed(fits, rows.stray, roles)
     return _answered(fits, rows.apart() if wanted and wanted.bootstrap else None, wanted, options)
 

@@ -105,8 +105,8 @@ def with_rows(
         fits = [family for family in chosen if len(refused[family.name]) < rows.sample.groups]
         none = [family for family in chosen if family not in fits]
         compared = compare_sample(
-            [*fits, *none], rows.sample, plan, options, column=name, groups=rows.groups, dropped=rows.dropped,
-            refused=refused,
+            [*fits, *none], rows.sample, plan, options, column=roles.title(name), groups=rows.groups,
+            dropped=rows.dropped, refused=refused,
         )  # fmt: skip
         found += zip(compared, rows.apart(), strict=True)
     return found

@@ -65,7 +65,7 @@ def command(
         from mlefit.api import samples
         from mlefit.report.plots import fit_plot
 
-        fit_plot(fits, samples(family, fits, request, roles), plot)
+        fit_plot(fits, samples(family, request, roles), plot)
     if save:
         from mlefit.modelling import constant_model
 

@@ -46,13 +46,10 @@ def fit_table(fit: Fit) -> RenderableType:
     table.add_column("parameter", overflow="fold")
     for name in ("estimate", "std error", *((f"{limits} lower", "upper") if fit.interval_method != "none" else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, row in fit.parameters().items():
-        estimate = fit.estimates[name]
-        cells = [Text(harmless(name)), Text(significant(estimate), style="bold"), Text(significant(row["std_error"]))]
-        if fit.interval_method != "none":
-            j = fit.family.names.index(name)
-            cells += [Text(significant(fit.lower[j])), Text(significant(fit.upper[j]))]
-        table.add_row(*cells)
+    for name, estimate, *rest in _parameters(fit):
+        shown = rest if fit.interval_method != "none" else rest[:1]
+        cells = [Text(harmless(name)), Text(significant(estimate), style="bold")]
+        table.add_row(*cells, *(Text(significant(value)) for value in shown))
     add_fixed(table, fit)
     for one in fit.derived:
         cells = [Text(harmless(one.label)), Text(significant(one.estimate), style="bold")]
@@ -142,6 +139,24 @@ def _kind(fit: Fit) -> str:
     return "BCa" if fit.interval_detail["limits"] == "bca" else str(fit.interval_detail["limits"])
 
 
+def _parameters(fit: Fit) -> list[tuple[str, float, float, float, float]]:
+    """Name, estimate, standard error and limits of each; after the weights of a mixture, what they leave to the last.
+
+    The limits of two weights mirror each other; those of more do not follow from the others'.
+    """
+    columns = (fit.theta.tolist(), fit.std_errors.values(), fit.lower.tolist(), fit.upper.tolist())
+    found = list(zip(fit.family.names, *columns, strict=True))
+    weights = [j for j, name in enumerate(fit.family.names) if name.startswith("weight_")]
+    if weights and "mixture:" in fit.family.name:
+        _, _, _, lower, upper = found[weights[0]]
+        ends = (1 - upper, 1 - lower) if len(weights) == 1 else (float("nan"), float("nan"))
+        variance = float(fit.covariance[np.ix_(weights, weights)].sum())
+        error = variance**0.5 if variance >= 0 else float("nan")
+        estimate = 1 - float(fit.theta[weights].sum())
+        found.insert(weights[-1] + 1, (f"weight_{len(weights) + 1}", estimate, error, *ends))
+    return found
+
+
 def _replicates(said: Mapping[str, Any]) -> str:
     return f"from {said['replicates']} replicates of the {said['bootstrap']} bootstrap"
 
@@ -204,12 +219,12 @@ def _many(fits: Sequence[Fit]) -> RenderableType:
 
 def _body(fit: Fit, limits: bool) -> list[list[str]]:
     """The lines of a fit among many: its parameters, then what was held and what follows from them."""
-    columns = (fit.theta.tolist(), fit.std_errors.values(), fit.lower.tolist(), fit.upper.tolist())
-    numbers = list(zip(fit.family.names, zip(*columns, strict=True), strict=True))
-    numbers += [(one.label, (one.estimate, one.std_error, one.lower, one.upper)) for one in fit.derived]
-    lines = [[harmless(name), *(significant(float(v)) for v in row[: 4 if limits else 2])] for name, row in numbers]
+    numbers = _parameters(fit)
+    own = len(numbers)
+    numbers += [(one.label, one.estimate, one.std_error, one.lower, one.upper) for one in fit.derived]
+    lines = [[harmless(name), *map(significant, row[: 4 if limits else 2])] for name, *row in numbers]
     held = [[harmless(name), significant(v), "fixed", *["", ""] * limits] for name, v in fit.family.fixed.items()]
-    return lines[: fit.theta.size] + held + lines[fit.theta.size :]
+    return lines[:own] + held + lines[own:]
 
 
 def _stacked(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mlefit import fit
+from mlefit import compare, fit
 from mlefit.report.tables import fits_table
 from mlefit.report.text import significant, total
 
@@ -86,3 +86,35 @@ def test_many_fits_show_all_that_was_asked_of_them(width: int) -> None:
         assert significant(found.tests[0].p_value("score"), 4) in text
     assert text.count("quantile 0.1") == text.count("mean") == text.count("fixed") == 2
     assert text.count("rate = 1.5") == 2
+
+
+@pytest.mark.parametrize("interval", ["wald", "profile", "none"])
+def test_the_last_weight_of_a_mixture_is_shown(interval: str) -> None:
+    generator = np.random.default_rng(4)
+    data = {"y": np.concatenate([generator.normal(0, 1, 60), generator.normal(9, 1, 90)])}
+    data |= {"g": np.tile(["a", "b"], 75)}
+    one = fit(data, "mixture:normal*2", column="y", interval=interval)
+    wanted = {"estimate": 1 - one.theta[0], "error": one.std_errors["weight_1"]}
+    wanted |= {} if interval == "none" else {"lower": 1 - one.upper[0], "upper": 1 - one.lower[0]}
+    [line] = [line for line in shown(fits_table([one]), 100).splitlines() if "weight_2" in line]
+    assert line.split()[1:] == [significant(float(value)) for value in wanted.values()]
+    many = fit(data, "mixture:normal*2", column="y", by="g", interval=interval)
+    assert shown(fits_table(many), 100).count("weight_2") == 2
+
+
+def test_the_last_of_three_weights_has_the_error_of_their_sum() -> None:
+    generator = np.random.default_rng(4)
+    y = np.concatenate([generator.normal(m, 1, 50) for m in (0, 9, 20)])
+    one = fit(y, "mixture:normal*3", derive={"left": "1 - weight_1 - weight_2"})
+    lines = shown(one, 100).splitlines()
+    [last], [derived] = ([line.split() for line in lines if name in line] for name in ("weight_3", "left"))
+    assert last[1:3] == derived[1:3]
+    assert last[3:] == ["–", "–"]
+    held = fit(y, "mixture:normal*2", fix={"weight_1": 0.3})
+    assert "weight_2" not in shown(held, 100)
+
+
+def test_results_of_intervals_name_both_ends() -> None:
+    data = {"lo": [1.0, 2, 2, 4, 5], "up": [2.0, 2, 4, 5, None]}
+    assert "fitted to lo to up" in shown(fit(data, "weibull", column="lo", upper="up"), 100)
+    assert compare(data, ["weibull"], column="lo", upper="up", replicates=0).column == "lo to up"
