@@ -149,9 +149,10 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
             "the formula the others"
         )
     if base.irregular - set(plan.fix):
-        names = " and ".join(sorted(base.irregular))
+        names = sorted(base.irregular)
+        are = "is an endpoint or a kink" if len(names) == 1 else "are endpoints or kinks"
         raise UsageError(
-            f"{base.name}'s {names} is an endpoint or a kink, which no regression by Newton's method can follow"
+            f"{base.name}'s {' and '.join(names)} {are}, which no regression by Newton's method can follow"
         )
     source = request.open()
     kinds = reading.columns(request)
@@ -321,6 +322,9 @@ def _rows(
             said = plan.censoring.problem(np.atleast_2d(y)[:, row], reading.locate(request, "y", row))
             if said:
                 raise DataError(said)
+        if not plan.censoring and "trials" in family.columns:
+            few = outside & family.support.contains(np.atleast_2d(y)[0])
+            refuse(few, "y", "cannot come of that row's trials: trials are whole numbers, none less than its count")
         refuse(outside, "y", f"is outside the support of {family.name} ({family.support})")
     columns: dict[str, Column] = {}
     for role, values in table.numeric.items():

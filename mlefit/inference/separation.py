@@ -20,6 +20,7 @@ from mlefit.sample import Sample
 from mlefit.solvers.solution import Solution
 
 FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
+CERTAIN: Final = 1e-3  # NLL per row that is on its way to 0
 FAINT: Final = 1e-4  # information in a direction, relative to the largest, that asks for a closer look
 
 
@@ -169,8 +170,11 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
     columns = list(dict.fromkeys(columns))
     shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
     separated = int((np.abs(runaway.shift).max(axis=0) > 1e-3 * FAR).sum())
-    whole = separated == problem.sample.n
-    kind = "complete separation" if whole else f"quasi-complete separation: {separated} of {problem.sample.n} rows"
+    n, weight = problem.sample.n, float(problem.sample.total_weight[0])
+    kind = f"quasi-complete separation: {separated} of {n} rows"
+    if separated == n:  # every row is moved, but only where all become certain are all told apart
+        certain = float(solution.sums.value[0]) < CERTAIN * weight
+        kind = "complete separation" if certain else "quasi-complete separation"
     many = len(columns) > 1
     return (
         f"{shown} predict{'' if many else 's'} some outcomes perfectly ({kind}), so the coefficient"

@@ -59,7 +59,11 @@ def p_value(value: float | None) -> str:
 
 def _links(fit: Regression) -> Text:
     """Which link joins what, and how the errors were made."""
-    shown = ", ".join(f"{p.link.name}({harmless(p.name)})" for p in fit.family.parameters if p.name in fit.formulas)
+    shown = ", ".join(
+        harmless(p.name) if p.link.name == "identity" else f"{p.link.name}({harmless(p.name)})"
+        for p in fit.family.parameters
+        if p.name in fit.formulas
+    )
     if fit.family.name.startswith("ordinal"):
         shown = f"{getattr(fit.family, 'link', 'logit')} P(y above a cut)"
     elif fit.family.size != len(fit.family.parameters):

@@ -154,7 +154,7 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("y ~ x", "--formula", "tau ~ x"), "no free parameter 'tau'", 2),
         (("y ~ x", "--formula", "sigma"), "parameter ~ terms", 2),
         (("y ~ x", "--dist", "binomial"), "needs --trials", 2),
-        (("y ~ x", "--dist", "uniform"), "an endpoint or a kink", 2),
+        (("w ~ x", "--dist", "laplace"), "loc is an endpoint or a kink", 2),
         (("y ~ x", "--dist", "poisson", "--exposure", "y"), "'0' in column 'y' .* no exposure", 1),
         (("y ~ x", "--exposure", "n"), "--exposure multiplies", 2),
         (("y ~ x", "--event", "n"), "1 means observed, 0 right-censored: write the condition", 1),
@@ -168,6 +168,9 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("y ~ x", "--dist", "bernoulli"), "outside the support of bernoulli", 1),
         (("y ~ x", "--by", "g", "--save", "m.mle"), "one model", 2),
         (("y ~ x", "--dist", "ordinal", "--levels", "0,1"), "must name every label", 2),
+        (("n ~ x", "--dist", "binomial", "--trials", "w"), "'5' in column 'n' on line 2 of .* that row's trials", 1),
+        (("0-x ~ n", "--dist", "binomial", "--trials", "n"), "outside the support of binomial", 1),
+        (("y ~ x", "--dist", "uniform"), "lower and upper are endpoints or kinks", 2),
     ],
 )
 def test_refusals(mlefit, table, arguments, sentence, status):
@@ -425,3 +428,15 @@ def test_a_row_that_a_formula_cannot_take_costs_its_own_prediction(mlefit, table
     assert nll[0] == nll[1]
     compared = json.loads(mlefit("compare", model, constant, new, "--format", "json").out)
     assert (compared["n"], compared["dropped"]) == (2, 2)
+
+
+def test_one_label_told_apart_is_no_complete_separation(mlefit, table):
+    rows = [f"{'abc'[min(i // 5, 1 + i % 2)]},{i if i > 4 else i - 20}" for i in range(20)]
+    ran = mlefit("regress", table("y,x", *rows), "y ~ x", "--dist", "categorical")
+    assert ran.status == 3
+    assert "predicts some outcomes perfectly (quasi-complete separation)" in ran.out
+
+
+def test_a_link_that_is_none_is_not_named(mlefit, table):
+    out = mlefit("regress", table(*LINES), "y ~ x", "--formula", "sigma ~ x").out
+    assert "linear in mu, log(sigma);" in out
