@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.optimize import minimize
 from scipy.stats._distr_params import distcont
 
 from mlefit.cli import run
@@ -139,6 +140,43 @@ def test_discrete():
         fit_sample(registry.get("scipy:hypergeom"), Sample(y))
     held = fit_sample(registry.get("scipy:binom").pin({"n": 40}), Sample(y))[0]
     assert held.estimates["p"] == pytest.approx(y.mean() / 40, rel=1e-6)
+
+
+@pytest.mark.parametrize("held", [{}, {"loc": -1.0}, {"loc": -1.0, "scale": 12.0}])
+def test_the_mode_of_a_triangle_is_on_a_value(held):
+    """No mode on any other value is better, its ends fitted to it; rows weighted."""
+    generator = np.random.default_rng(8)
+    y, weight = generator.triangular(0, 3, 10, 60), generator.integers(1, 4, 60).astype(float)
+    family = registry.get("scipy:triang")
+    fit = fit_sample(family.pin(held) if held else family, Sample(y, weight))[0]
+    assert fit.converged
+    assert any("kink of the density" in warning for warning in fit.warnings)
+    found = {**held, **fit.estimates}
+    assert np.abs(found["loc"] + found["c"] * found["scale"] - y).min() < 1e-9
+    law = stats.triang(found["c"], found["loc"], found["scale"])
+    assert fit.nll == pytest.approx(-(weight * law.logpdf(y)).sum(), rel=1e-12)
+
+    def total(free, mode):
+        loc, scale = held.get("loc", free[0]), held.get("scale", np.exp(free[1]))
+        value = -(weight * stats.triang.logpdf(y, (mode - loc) / scale, loc, scale)).sum()
+        return value if np.isfinite(value) else 1e300
+
+    start = [found["loc"], np.log(found["scale"])]
+    for mode in y:
+        best = total(start, mode) if len(held) == 2 else minimize(total, start, (mode,), method="Nelder-Mead").fun
+        assert best >= fit.nll - 1e-7
+
+
+def test_a_triangle_on_one_value_is_no_maximum():
+    assert not fit_sample(registry.get("scipy:triang"), Sample(np.full(5, 3.0)))[0].converged
+
+
+def test_triangles_of_groups():
+    y = np.random.default_rng(2).triangular(0, 3, 10, 100)
+    both = Sample.of(np.concatenate([y, 3 * y]), codes=np.repeat([0, 1], 100))
+    one, other = fit_sample(registry.get("scipy:triang"), both)
+    assert one.converged
+    assert other.estimates["scale"] == pytest.approx(3 * one.estimates["scale"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
