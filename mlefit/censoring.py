@@ -124,6 +124,19 @@ def constant(text: str) -> float | None:
         return None
 
 
+def trials_column(text: str | None) -> dict[str, str]:
+    """The role of a column of trials, to be read; none where there are none or a number stands for all rows."""
+    return {} if not text or constant(text) is not None else {"trials": text}
+
+
+def trials_of(table: reading.Table, text: str | None) -> Array | None:
+    """The trials of every row (n,), from a column or a number; None where there are none."""
+    if not text:
+        return None
+    value = constant(text)
+    return table.numeric["trials"] if value is None else np.full(table.n, value)
+
+
 def plain(family: Family) -> Family:
     """The family without what is known of its rows."""
     while isinstance(family, Censored | Truncated):

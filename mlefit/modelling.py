@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
+from mlefit.censoring import trials_column, trials_of
 from mlefit.errors import DataError, UsageError
 from mlefit.families import losses, registry
 from mlefit.families.base import Family
@@ -215,7 +216,7 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
     if len(family.columns) > 1:
         if plan.trials is None:
             raise UsageError(f"{family.name} needs --trials: a column or a number")
-        numeric["trials"] = plan.trials
+        numeric |= trials_column(plan.trials)
     elif plan.trials is not None:
         raise UsageError(f"{family.name} takes no trials; leave --trials out")
     wanted = replace(request, numeric=numeric, labels=labels)
@@ -235,7 +236,7 @@ def read_table(request: reading.Request, plan: Plan, family: Family) -> tuple[Ta
         raise DataError(f"the weight {place.value} in column {plan.weight!r} on {place} is negative")
     names = plan.features or ()
     features = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
-    return Table(features, y, weight, found.numeric.get("trials")), found.dropped
+    return Table(features, y, weight, trials_of(found, plan.trials)), found.dropped
 
 
 def _with_features(plan: Plan, request: reading.Request, family: Family) -> tuple[Plan, list[str]]:

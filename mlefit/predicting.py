@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit import reading
-from mlefit.censoring import Censoring
+from mlefit.censoring import Censoring, trials_column, trials_of
 from mlefit.errors import DataError, UsageError
 from mlefit.features import columns_of, roles
 from mlefit.inference.evaluation import Evaluation
@@ -144,15 +144,14 @@ def outcome_tables(
     (labels if target.levels else numeric)["y"] = target.name
     if weights:
         numeric["weight"] = weights
-    if target.trials:
-        numeric["trials"] = target.trials
+    numeric |= trials_column(target.trials)
     request, missing = replace(request, numeric=numeric, labels=labels), request.missing
     censoring = Censoring(**target.known)
     if censoring:  # an open end is an empty cell
         request = replace(request, numeric={**numeric, **censoring.columns()}, missing="keep")
     found = reading.read(request)
     columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
-    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), found.numeric.get("trials")
+    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), trials_of(found, target.trials)
     tables = [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models]
     if not censoring:
         return tables, found.dropped
@@ -173,7 +172,8 @@ def _ends(
     Raises:
         DataError: an event that is neither 0 nor 1, ends in the wrong order, values outside the support.
     """
-    further = [found.numeric["trials"]] if "trials" in found.numeric else []
+    trials = trials_of(found, model.target.trials)
+    further = [] if trials is None else [trials]
     ends = censoring.response(np.stack([found.numeric["y"], *further]), found, request)
     keep = np.asarray(~np.isnan(ends).any(axis=0))
     for role, values in found.numeric.items():

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
-from mlefit.censoring import Censoring
+from mlefit.censoring import Censoring, trials_column, trials_of
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
@@ -258,8 +258,8 @@ def _request(
         raise UsageError(f"{family.name} needs --{needed[0]}: a column or a number")
     if not needed and plan.trials is not None:
         raise UsageError(f"{family.name} takes no trials; leave --trials out")
-    single = {"weight": plan.weight, "trials": plan.trials, "offset": plan.offset, "exposure": plan.exposure}
-    numeric |= {role: name for role, name in single.items() if name is not None}
+    single = {"weight": plan.weight, "offset": plan.offset, "exposure": plan.exposure}
+    numeric |= {role: name for role, name in single.items() if name is not None} | trials_column(plan.trials)
     numeric |= plan.censoring.columns()
     labels |= {f"by{i}": name for i, name in enumerate(plan.by)}
     if plan.cluster is not None:
@@ -282,7 +282,8 @@ def _rows(
         keep = ~y.missing
     else:
         first = table.numeric["y"]
-        y = np.stack([first, *(table.numeric[name] for name in family.columns[1:])])
+        trials = trials_of(table, plan.trials)
+        y = np.stack([first, *(() if trials is None else (trials,))])
         y = plan.censoring.response(y, table, request) if plan.censoring else y
         keep = np.asarray(~np.isnan(y).any(axis=0))
         y = y[0] if len(y) == 1 else y

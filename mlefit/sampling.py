@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from mlefit import reading
+from mlefit.censoring import trials_column, trials_of
 from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
@@ -89,7 +90,7 @@ def draws_of(model: Model, request: reading.Request, seed: int) -> Iterator[dict
     """
     wanted = replace(feature_request(model, request), missing="keep")
     names = [c.name for c in wanted.open().columns]
-    numeric = dict(wanted.numeric) | ({"trials": model.target.trials} if model.target.trials else {})
+    numeric = dict(wanted.numeric) | trials_column(model.target.trials)
     wanted = replace(wanted, numeric=numeric, texts={f"t{i}": name for i, name in enumerate(names)})
     generator = np.random.default_rng(seed)
     name = model.target.name
@@ -102,7 +103,7 @@ def draws_of(model: Model, request: reading.Request, seed: int) -> Iterator[dict
             continue
         scored = model.scorer.scores(dict(zip(model.features, columns_of(part, roles), strict=True)), part.n)
         good = ~scored.missing
-        trials = part.numeric.get("trials")
+        trials = trials_of(part, model.target.trials)
         if trials is not None:
             good &= ~np.isnan(trials)
         family = model.family if trials is None else model.family.given(trials[good])

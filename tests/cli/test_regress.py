@@ -440,3 +440,18 @@ def test_one_label_told_apart_is_no_complete_separation(mlefit, table):
 def test_a_link_that_is_none_is_not_named(mlefit, table):
     out = mlefit("regress", table(*LINES), "y ~ x", "--formula", "sigma ~ x").out
     assert "linear in mu, log(sigma);" in out
+
+
+@pytest.mark.parametrize("command", [("regress", "y ~ x", "--dist"), ("train", "-t", "y", "--features", "x", "--loss")])
+def test_a_number_of_trials_is_a_column_of_them(mlefit, table, tmp_path, command):
+    lines = [f"{line},{'m' if i == 0 else 9}" for i, line in enumerate(LINES)]
+    found = []
+    for trials in ("9", "m"):
+        model = tmp_path / f"{trials}.mle"
+        ran = mlefit(command[0], table(*lines), *command[1:], "binomial", "--trials", trials, "--save", model)
+        assert ran.status in (0, 3), ran.err
+        evaluated = mlefit("evaluate", model, table(*lines), "--format", "json")
+        drawn = mlefit("sample", model, table(*lines), "--seed", "1")
+        assert (evaluated.status, drawn.status) == (0, 0), (evaluated.err, drawn.err)
+        found.append((evaluated.out.replace(str(model), ""), drawn.out))
+    assert found[0] == found[1]
