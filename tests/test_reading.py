@@ -127,7 +127,7 @@ def test_excel_names_the_sheets_row(tmp_path: Path) -> None:
 
     path = str(tmp_path / "t.xlsx")
     pd.DataFrame({"y": [1, "many", 3]}).to_excel(path, index=False)
-    with pytest.raises(DataError, match="'many' in column 'y' on row 3 of .*t.xlsx is not a number"):
+    with pytest.raises(DataError, match=r"'many' in column 'y' on row 3 of .*t\.xlsx is not a number"):
         numbers(path)
 
 

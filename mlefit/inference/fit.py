@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import NO_DISTRIBUTION, Family
-from mlefit.families.links import BOUND, Array
+from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
 from mlefit.inference.certificate import GRADIENT, REMEDY, Certificate, certify, interior
@@ -346,8 +346,11 @@ def report(
             score_covariance = np.where(np.isnan(score_covariance), np.nan, robust)
         jacobian = family.jacobian(eta)
         covariance = np.einsum("aig,gij,bjg->gab", jacobian, np.nan_to_num(score_covariance), jacobian)
-        theta = _settled(family.inverse(eta))
+        theta = family.inverse(eta)
     own_scores = family.size == len(family.parameters)
+    for j, parameter in enumerate(family.parameters):
+        if not own_scores or parameter.link is not identity:
+            theta[j] = _settled(theta[j])
     lost = np.isnan(score_covariance) if own_scores else np.zeros_like(covariance, dtype=bool)
     covariance = np.where(lost, np.nan, (covariance + covariance.swapaxes(1, 2)) / 2)
     for j, parameter in enumerate(family.parameters if own_scores else ()):

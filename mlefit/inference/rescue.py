@@ -69,6 +69,7 @@ def _again(target: Objective, start: Array, i: np.intp, free: NDArray[np.bool_])
 
 def _curvature(target: Objective, theta: Array, i: np.intp, free: NDArray[np.bool_]) -> tuple[Sums, Array]:
     """The sums at `theta` (k,), and the Hessian (k, k) by central differences of the gradient."""
+
     def total(_: Array, at: Array) -> Array:
         return target.value(at.T, np.full(at.shape[1], i, dtype=np.intp))
 

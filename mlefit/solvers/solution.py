@@ -27,9 +27,7 @@ class Sums:
     hessian: Array
 
     def __add__(self, other: Sums) -> Sums:
-        return Sums(
-            self.value + other.value, self.gradient + other.gradient, self.hessian + other.hessian
-        )
+        return Sums(self.value + other.value, self.gradient + other.gradient, self.hessian + other.hessian)
 
 
 class Objective(Protocol):

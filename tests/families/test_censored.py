@@ -207,7 +207,7 @@ def test_far_tails_keep_their_digits(name):
     with mpmath.workdps(60):
         probability = {
             "normal": lambda: mpmath.ncdf(high) - mpmath.ncdf(low),
-            "weibull": lambda: mpmath.exp(-mpmath.mpf(low) ** 2) - mpmath.exp(-mpmath.mpf(high) ** 2),
+            "weibull": lambda: mpmath.exp(-(mpmath.mpf(low) ** 2)) - mpmath.exp(-(mpmath.mpf(high) ** 2)),
             "gamma": lambda: (mpmath.mpf(high) ** 2 - mpmath.mpf(low) ** 2) / 2,
             "logistic": lambda: mpmath.exp(high) - mpmath.exp(low),
             "poisson": lambda: 51 * mpmath.exp(-50),

@@ -81,7 +81,8 @@ def test_no_interior_maximum_of_generalized_pareto_is_missed(n):
     for seed in range(25):
         y = np.random.default_rng([seed, n]).exponential(size=n)
         fit = fit_sample(GeneralizedPareto(), Sample(y))[0]
-        ratio = np.concatenate([-np.geomspace(1, 1e-9, 2000)[1:] * (1 - 1e-9) / y.max(), np.geomspace(1e-9, 1e3, 2000) / y.mean()])
+        below = -np.geomspace(1, 1e-9, 2000)[1:] * (1 - 1e-9) / y.max()
+        ratio = np.concatenate([below, np.geomspace(1e-9, 1e3, 2000) / y.mean()])
         logs = np.log1p(ratio[:, None] * y)
         xi = logs.mean(axis=1)
         nll = np.where(xi > -0.999, n * np.log(xi / ratio) + (1 + 1 / xi) * logs.sum(axis=1), np.inf)

@@ -139,7 +139,7 @@ HOW = ["few", "half", "all", "truncated", "few+truncated", "half+truncated"]
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("name", TRUTH)
 def test_no_other_place_has_a_higher_likelihood(name, how, seed):
-    known = Known(name, 24 + (how == "all"), how, seed)
+    known = Known(name, 25, how, seed)
     fit = fit_sample(known.wrapped(), Sample(known.y, known.weight))[0]
     assert fit.converged, fit.warnings
     assert fit.nll == pytest.approx(known.nll(fit.theta[:1], fit.theta[1:])[0], rel=1e-9)

@@ -98,6 +98,7 @@ def test_gradient_is_the_slope_of_the_tail(name, tail):
 
     full = np.repeat(eta, y.shape[-1], axis=1)
     for j in range(family.size):
+
         def at(by, j=j):
             moved = full.copy()
             moved[j] += by
