@@ -128,8 +128,8 @@ def test_comparison_of_all_families_beside_fitter(tmp_path):
         (f"whole process: {one.peak:.0f} MB and {two.peak:.0f} MB", one.cpu, two.cpu, whole, mine, int(middle[2])),
     ]
     show("compare", header, lines)
-    assert inside > 8  # 9 to 12 on a busy machine; three quarters of ours are the fits
-    assert whole > 3.5  # imports alone are half of ours
+    assert inside > 10
+    assert whole > 3  # half of ours is importing numpy, scipy.special and typer
 
 
 @pytest.mark.slow
