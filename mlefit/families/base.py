@@ -330,7 +330,23 @@ class Family(ABC):
         return f"{type(self).__name__}()"
 
 
-class ExponentialFamily(Family):
+class JointFamily(Family):
+    """A family that writes its NLL, gradient and Hessian together, in `derivatives`."""
+
+    @abstractmethod
+    def derivatives(self, y: Array, eta: Array) -> Derivatives: ...
+
+    def nll(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[0]
+
+    def gradient(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[1]
+
+    def hessian(self, y: Array, eta: Array) -> Array:
+        return self.derivatives(y, eta)[2]
+
+
+class ExponentialFamily(JointFamily):
     """A family whose NLL is linear in statistics of the data, so that one pass over the rows is enough.
 
     With T = `statistics(y, centre)`, the NLL of any weighted set of rows is `total` of the weighted sum of T.
@@ -376,15 +392,6 @@ class ExponentialFamily(Family):
         centre = self.centre(rows)
         return self.start_from(self.summed(rows, centre), centre)
 
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
-
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         """One observation is a sum of one; families that would lose digits so write the three themselves."""
         centre = np.zeros((self._centre_size, 1))
@@ -393,7 +400,7 @@ class ExponentialFamily(Family):
     _centre_size: ClassVar[int] = 0
 
 
-class TermFamily(Family):
+class TermFamily(JointFamily):
     """A family whose NLL and derivatives are linear in a few terms of a row, with coefficients made of eta alone.
 
     Where eta is the same for many rows, their terms are summed first and assembled once: no row's gradient or Hessian
@@ -407,15 +414,6 @@ class TermFamily(Family):
     @abstractmethod
     def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
         """NLL, gradient and Hessian from terms, or from sums of them; `ones` is 1 or the sum of the weights."""
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         return self.assemble(1.0, self.terms(y, eta), eta)

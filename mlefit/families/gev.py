@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
+from mlefit.families.base import Derivatives, JointFamily, Parameter, Rows, stack, symmetric
 from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.gumbel import log_tail
 from mlefit.families.inversion import bisect
@@ -42,7 +42,7 @@ GAMMA_SERIES: Final = [
 ]
 
 
-class GEV(Family):
+class GEV(JointFamily):
     """Distribution function exp(-(1 + xi z)^(-1/xi)), Gumbel's at xi = 0 (Coles 2001, equation 3.2)."""
 
     name = "gev"
@@ -58,15 +58,6 @@ class GEV(Family):
     # With e the lower end, nll nears n log(xi) + sum log(y - e) + n: falling without end for y_1 - e = exp(-xi).
     summits = MappingProxyType({"shape": "the lower end of its support closes in on the smallest value"})
     support = real
-
-    def nll(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[0]
-
-    def gradient(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[1]
-
-    def hessian(self, y: Array, eta: Array) -> Array:
-        return self.derivatives(y, eta)[2]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         inverse = np.exp(-eta[1])

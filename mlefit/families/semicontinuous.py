@@ -16,10 +16,10 @@ from mlefit.families.links import Array, expit, logit, softplus
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.support import Support
 from mlefit.families.tails import log1mexp
-from mlefit.families.zero_inflated import columns, count, limits
+from mlefit.families.zero_inflated import ZeroOrElse, columns, count, limits
 
 
-class Semicontinuous(Family):
+class Semicontinuous(ZeroOrElse):
     """A mass at zero beside a density (Aitchison 1955, Journal of the American Statistical Association 50, 901-908).
 
     A density gives no probability to zero itself, so every zero is of the mass: zero-inflated and hurdle are the same.
@@ -231,21 +231,6 @@ class Semicontinuous(Family):
             share = np.where(q <= low, q / rest, 1 - (1 - q) / rest)
             y = self.base.quantile(np.clip(share, 0.0, 1.0), eta[:-1])
             return np.where((q > low) & (q <= low + pi), 0.0, y)
-
-    def mean(self, eta: Array) -> Array:
-        return expit(-eta[-1]) * self.base.mean(eta[:-1])
-
-    def variance(self, eta: Array) -> Array:
-        mean = self.base.mean(eta[:-1])
-        return expit(-eta[-1]) * (self.base.variance(eta[:-1]) + expit(eta[-1]) * mean**2)
-
-    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
-        zero = generator.random(n) < expit(eta[-1])
-        y = self.base.sample(generator, eta[:-1], n)
-        if y.ndim == 1:
-            return np.where(zero, 0.0, y)
-        y[0] = np.where(zero, 0.0, y[0])
-        return y
 
     def __repr__(self) -> str:
         return f"Semicontinuous({self.base!r})"

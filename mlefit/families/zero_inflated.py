@@ -27,7 +27,28 @@ if TYPE_CHECKING:
 ROUNDS: Final = 25  # of expectation and maximisation before Newton takes over
 
 
-class ZeroInflated(Family):
+class ZeroOrElse(Family):
+    """0 with the probability pi of the last score, else a draw from `base`."""
+
+    base: Family
+
+    def mean(self, eta: Array) -> Array:
+        return expit(-eta[-1]) * self.base.mean(eta[:-1])
+
+    def variance(self, eta: Array) -> Array:
+        mean = self.base.mean(eta[:-1])
+        return expit(-eta[-1]) * (self.base.variance(eta[:-1]) + expit(eta[-1]) * mean**2)
+
+    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
+        zero = generator.random(n) < expit(eta[-1])
+        y = self.base.sample(generator, eta[:-1], n)
+        if y.ndim == 1:
+            return np.where(zero, 0.0, y)
+        y[0] = np.where(zero, 0.0, y[0])
+        return y
+
+
+class ZeroInflated(ZeroOrElse):
     """A family of counts, mixed with a point mass at zero (Johnson, Kemp and Kotz 2005, section 8.2.3).
 
     Scores are those of `base` and then that of pi. A base of several columns has its counts in the first.
@@ -119,21 +140,6 @@ class ZeroInflated(Family):
 
     def quantile(self, q: Array, eta: Array) -> Array:
         return quantile(self, q, eta)
-
-    def mean(self, eta: Array) -> Array:
-        return expit(-eta[-1]) * self.base.mean(eta[:-1])
-
-    def variance(self, eta: Array) -> Array:
-        mean = self.base.mean(eta[:-1])
-        return expit(-eta[-1]) * (self.base.variance(eta[:-1]) + expit(eta[-1]) * mean**2)
-
-    def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
-        extra = generator.random(n) < expit(eta[-1])
-        y = self.base.sample(generator, eta[:-1], n)
-        if y.ndim == 1:
-            return np.where(extra, 0.0, y)
-        y[0] = np.where(extra, 0.0, y[0])
-        return y
 
     def __repr__(self) -> str:
         return f"ZeroInflated({self.base!r})"
