@@ -15,7 +15,7 @@ import numpy as np
 from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.drifts import Drift, of_scale
 from mlefit.families.links import Array, identity, log
-from mlefit.families.ratios import exp_ratio, log_ratio
+from mlefit.families.ratios import exp_quotient, log_quotient, log_ratio
 from mlefit.families.support import nonnegative
 from mlefit.families.tails import log1mexp
 
@@ -46,6 +46,9 @@ class GeneralizedPareto(TermFamily):
         reduced = np.where(w > -1, z * value, np.inf)
         return reduced, part, square * first, bend, z * bend, square * z * second
 
+    def nll(self, y: Array, eta: Array) -> Array:
+        return np.where(eta[1] > -1, eta[0] + (1 + eta[1]) * self._reduced(y, eta), np.inf)
+
     def assemble(self, ones: Array | float, terms: Sequence[Array], eta: Array) -> Derivatives:
         reduced, part, first, bend, moved, second = terms
         more = 1 + eta[1]
@@ -60,7 +63,7 @@ class GeneralizedPareto(TermFamily):
         first, median = tail_index(rows)
         result = []
         for xi in (first, np.zeros_like(first), *(np.full_like(first, tail) for tail in TAILS)):
-            scale = median / (np.log(2) * exp_ratio(xi * np.log(2))[0])
+            scale = median / (np.log(2) * exp_quotient(xi * np.log(2)))
             scale = np.maximum(scale, -1.05 * xi * rows.maximum(rows.y))
             result.append(np.stack([log.forward(scale), xi]))
         result[1][0] = log.forward(rows.mean(rows.y))
@@ -73,7 +76,8 @@ class GeneralizedPareto(TermFamily):
         """-log of the survival function."""
         z = np.maximum(y, 0.0) * np.exp(-eta[0])
         with np.errstate(all="ignore"):
-            return np.where(eta[1] * z > -1, z * log_ratio(eta[1] * z)[0], np.inf)
+            w = eta[1] * z
+            return np.where(w > -1, z * log_quotient(w), np.inf)
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
         return log1mexp(-self._reduced(y, eta))

@@ -18,7 +18,7 @@ from mlefit.families.drifts import Drift, of_location_scale
 from mlefit.families.gumbel import log_tail
 from mlefit.families.inversion import bisect
 from mlefit.families.links import Array, identity, log
-from mlefit.families.ratios import exp_ratio, log_ratio
+from mlefit.families.ratios import exp_quotient, log_quotient, log_ratio
 from mlefit.families.support import real
 
 # -log(-log q), the standard Gumbel quantiles that the start is built on.
@@ -117,7 +117,7 @@ class GEV(JointFamily):
         """l; infinite beyond the end of the support."""
         z = (y - eta[0]) * np.exp(-eta[1])
         with np.errstate(all="ignore"):
-            return np.where(eta[2] * z > -1, z * log_ratio(eta[2] * z)[0], np.where(eta[2] > 0, -np.inf, np.inf))
+            return np.where(eta[2] * z > -1, z * log_quotient(eta[2] * z), np.where(eta[2] > 0, -np.inf, np.inf))
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -161,7 +161,7 @@ class GEV(JointFamily):
         for c in reversed(GAMMA_SERIES):
             series = series * xi + c
         gap = np.where(far, gammaln(1 - 2 * safe) - 2 * gammaln(1 - safe), series * xi * xi)
-        ratio = np.where(far, np.expm1(gap) / safe**2, series * exp_ratio(gap)[0])
+        ratio = np.where(far, np.expm1(gap) / safe**2, series * exp_quotient(gap))
         return np.where(eta[2] < 0.5, np.exp(2 * eta[1] + 2 * gammaln(1 - xi)) * ratio, np.inf)
 
     def sample(self, generator: np.random.Generator, eta: Array, n: int) -> Array:
@@ -170,4 +170,4 @@ class GEV(JointFamily):
 
 def _span(xi: Array, x: Array | float) -> Array:
     """(exp(xi x) - 1)/xi."""
-    return x * exp_ratio(xi * x)[0]
+    return x * exp_quotient(xi * x)

@@ -13,7 +13,7 @@ import numpy as np
 from mlefit.families.base import Derivatives, Parameter, Rows, TermFamily, stack, symmetric
 from mlefit.families.inversion import bisect
 from mlefit.families.links import Array, identity, log
-from mlefit.families.ratios import exp_ratio
+from mlefit.families.ratios import exp_quotient, exp_ratio
 from mlefit.families.support import nonnegative
 from mlefit.families.tails import log1mexp
 
@@ -63,11 +63,11 @@ class Gompertz(TermFamily):
 
         def excess(score: Array) -> Array:
             shape = np.sinh(score) / unit
-            return high * exp_ratio(shape * high)[0] - RATIO * low * exp_ratio(shape * low)[0]
+            return high * exp_quotient(shape * high) - RATIO * low * exp_quotient(shape * low)
 
         with np.errstate(all="ignore"):
             shape = np.sinh(bisect(excess, np.full(low.shape, -1.0), np.full(low.shape, 6.0))) / unit
-            total = rows.mean(rows.y * exp_ratio(rows.spread(shape) * rows.y)[0])
+            total = rows.mean(rows.y * exp_quotient(rows.spread(shape) * rows.y))
             return np.stack([shape, log.forward(1 / total)])
 
     def log_cdf(self, y: Array, eta: Array) -> Array:

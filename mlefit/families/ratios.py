@@ -1,4 +1,4 @@
-"""log(1 + w)/w and (exp(x) - 1)/x with their first two derivatives, smooth through zero.
+"""log(1 + w)/w and (exp(x) - 1)/x, alone or with their first two derivatives, smooth through zero.
 
 Families whose shape parameter may pass through zero (generalized extreme value and Pareto, Gompertz) are made of
 them. Near zero the second derivative is a power series and the others follow from it without cancellation.
@@ -29,6 +29,18 @@ def _series(coefficients: list[float], x: Array) -> Array:
         result *= x
         result += c
     return result
+
+
+def log_quotient(w: Array) -> Array:
+    """log(1 + w)/w, elementwise, 1 at zero: both parts keep all their digits near it, unlike the derivatives."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(w == 0, 1.0, np.log1p(w) / w))
+
+
+def exp_quotient(x: Array) -> Array:
+    """(exp(x) - 1)/x, elementwise, 1 at zero."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.where(x == 0, 1.0, np.expm1(x) / x))
 
 
 def log_ratio(w: Array) -> Derivatives:

@@ -9,7 +9,7 @@ from mpmath import mp, mpf
 
 from mlefit.families.mills import deficit, log_normal_cdf_derivatives, ratio
 from mlefit.families.quadrature import exponential_mean, integral
-from mlefit.families.ratios import exp_ratio, log_ratio
+from mlefit.families.ratios import exp_quotient, exp_ratio, log_quotient, log_ratio
 
 NEAR_ZERO = [0.0, 1e-300, -1e-12, 3e-6, -0.049, 0.09999, 0.10001, -0.0999, -0.1001, 0.4999, 0.5001, -0.49, -0.51]
 
@@ -22,6 +22,7 @@ def test_log_ratio_and_its_derivatives(w):
         ]
     got = [float(v[0]) for v in log_ratio(np.array([w]))]
     np.testing.assert_allclose(got, [float(e) for e in expected], rtol=3e-13)
+    np.testing.assert_allclose(log_quotient(np.array([w])), float(expected[0]), rtol=1e-15)
 
 
 @pytest.mark.parametrize("x", [*NEAR_ZERO, 3.0, 200.0, -4.0, -500.0])
@@ -32,6 +33,7 @@ def test_exp_ratio_and_its_derivatives(x):
         ]
     got = [float(v[0]) for v in exp_ratio(np.array([x]))]
     np.testing.assert_allclose(got, [float(e) for e in expected], rtol=3e-14)
+    np.testing.assert_allclose(exp_quotient(np.array([x])), float(expected[0]), rtol=1e-15)
 
 
 @pytest.mark.parametrize("x", [-30.0, -1.0, 0.0, 0.5, 3.9, 4.1, 11.9, 12.1, 100.0, 1e6])
