@@ -2,8 +2,9 @@
 
     pytest -m benchmark -s tests/benchmarks/test_comparing.py
 
-prints the tables. Peers that are not there are skipped: `fitter` runs under the Python named by the environment
-variable FITTER_PYTHON, or this one; fitdistrplus through Rscript.
+prints the tables. Peers that are not there are skipped: the package `fitter` runs under the Python named by the
+environment variable FITTER_PYTHON, or this one, its command is looked for on the path or in FITTER; fitdistrplus runs
+through Rscript.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from mlefit.sample import Sample
 pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 
 FITTER_PYTHON = os.environ.get("FITTER_PYTHON", sys.executable)
+FITTER = os.environ.get("FITTER") or shutil.which("fitter")
 AGAIN = 8  # comparisons of ours, of which fitter does one in the same time
 BOOTDIST = """
 suppressMessages(library(fitdistrplus)); y <- scan(commandArgs(TRUE)[1], quiet = TRUE); f <- fitdist(y, "gamma")
@@ -100,7 +102,10 @@ def test_bootstrap_of_gamma_beside_bootdist(tmp_path):
 
 
 def test_comparison_of_all_families_beside_fitter(tmp_path):
-    """In process, both warm and timed in turn; and from the shell to the table, imports and reading included."""
+    """In process, both warm and timed in turn; from the shell to the table; and beside fitter's own command.
+
+    That command draws a picture whether it is wanted or not.
+    """
     y = np.random.default_rng(2).gamma(2.5, 1.3, size=10_000)
     np.savetxt(tmp_path / "y.csv", y, header="y", comments="")
     theirs = [FITTER_PYTHON, "-c", FIT, str(tmp_path / "y.csv"), ",".join(SAME.values())]
@@ -127,9 +132,20 @@ def test_comparison_of_all_families_beside_fitter(tmp_path):
         ("in process: mlefit also tests and judges", middle[0], middle[1], inside, mine, int(middle[2])),
         (f"whole process: {one.peak:.0f} MB and {two.peak:.0f} MB", one.cpu, two.cpu, whole, mine, int(middle[2])),
     ]
+    beside = np.inf
+    if FITTER:
+        bare = tmp_path / "bare.csv"  # it reads no header
+        bare.write_text((tmp_path / "y.csv").read_text().partition("\n")[2])
+        command = [FITTER, "fitdist", str(bare), "--distributions", ",".join(SAME.values()), "--no-progress"]
+        one, two, beside = processes_in_turn(ours, command, 3, tmp_path)
+        lines += [
+            (f"both commands: {one.peak:.0f} MB and {two.peak:.0f} MB", one.cpu, two.cpu, beside, mine, "and a plot"),
+            ("both commands, wall clock", one.wall, two.wall, two.wall / one.wall, mine, "and a plot"),
+        ]
     show("compare", header, lines)
     assert inside > 10
-    assert whole > 3  # half of ours is importing numpy, scipy.special and typer
+    assert beside > 10
+    assert whole > 4  # half of ours is importing numpy, scipy.special and typer
 
 
 @pytest.mark.slow
