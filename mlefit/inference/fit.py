@@ -18,7 +18,7 @@ from mlefit.families.base import NO_DISTRIBUTION, Family
 from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
-from mlefit.inference.certificate import GRADIENT, REMEDY, Certificate, certify, interior
+from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
@@ -77,30 +77,20 @@ class Options:
             )
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Fit(Result):
-    """The maximum-likelihood fit of one family to one column or group. Shapes: K parameters, k scores.
+    """The maximum-likelihood fit of one family to one column or group: what every `Result` has, and the following.
+
+    Shapes: K parameters, k scores.
 
     Attributes:
-        family: the family fitted, its fixed parameters pinned.
-        column: the name of the data.
-        group: value of every `by` column, or None.
-        n: rows used.
-        dropped: rows left out for missing values.
-        weight: sum of the weights.
         eta: (k,) estimated scores.
         theta: (K,) estimated parameters, inf where one runs off.
         covariance: (K, K) of the parameters, from the information or from bootstrap replicates, where the limits are
             the bootstrap's; NaN where there is no standard error.
-        lower, upper: (K,) confidence limits; NaN where there are none.
         log_likelihood: with every constant; NaN where it is unbounded, minus infinity where all parameters are held
             and make the data impossible.
-        level, interval: of the limits.
-        solver, iterations: how the estimate was found.
-        certificate: the evidence that it is a maximum.
-        converged: whether it is one.
-        warnings: sentences for the user.
-        effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+        objective, number: the likelihood of this fit and of those made with it, and its place among them.
         weight_kind: what the weights meant.
         interval_detail: what else made the limits, such as the replicates of a bootstrap.
         derived: formulas of the parameters and quantiles, where asked for.
@@ -109,28 +99,10 @@ class Fit(Result):
             were streamed.
     """
 
-    family: Family
-    column: str
-    group: Mapping[str, Any] | None
-    n: int
-    dropped: int
-    weight: float
     eta: Array
     theta: Array
-    covariance: Array
-    lower: Array
-    upper: Array
-    log_likelihood: float
-    level: float
-    interval_method: str
-    solver: str
-    iterations: int
-    certificate: Certificate
-    converged: bool
-    warnings: tuple[str, ...]
-    effective_n: float
-    objective: RowObjective | StatisticObjective = field(repr=False)
-    number: int = field(repr=False)
+    objective: RowObjective | StatisticObjective
+    number: int
     weight_kind: WeightKind = "frequency"
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
@@ -392,28 +364,28 @@ def report(
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
     return [
         Fit(
-            family,
-            column,
-            None if groups is None else groups[i],
-            int(counts[i]),
-            int(drops[i]),
-            float(weight[i]),
-            eta[:, i],
-            theta[:, i],
-            covariance[i],
-            lower[:, i],
-            upper[:, i],
-            0.0 - float(value[i]),
-            options.level,
-            options.interval,
-            family.start_method if closed[i] else solution.solver,
-            int(solution.iterations[i]),
-            replace(verdict.certificates[i], problem=verdict.certificates[i].problem or void[i]),
-            bool(verdict.converged[i]) and not void[i],
-            said[i] + notes[i] + tuple(filter(None, (passed[i], doubts[i]))),
-            float(effective[i]),
-            target,
-            i,
+            family=family,
+            column=column,
+            group=None if groups is None else groups[i],
+            n=int(counts[i]),
+            dropped=int(drops[i]),
+            weight=float(weight[i]),
+            eta=eta[:, i],
+            theta=theta[:, i],
+            covariance=covariance[i],
+            lower=lower[:, i],
+            upper=upper[:, i],
+            log_likelihood=0.0 - float(value[i]),
+            level=options.level,
+            interval_method=options.interval,
+            solver=family.start_method if closed[i] else solution.solver,
+            iterations=int(solution.iterations[i]),
+            certificate=replace(verdict.certificates[i], problem=verdict.certificates[i].problem or void[i]),
+            converged=bool(verdict.converged[i]) and not void[i],
+            warnings=said[i] + notes[i] + tuple(filter(None, (passed[i], doubts[i]))),
+            effective_n=float(effective[i]),
+            objective=target,
+            number=i,
             weight_kind=options.weight_kind,
             sample=sample,
         )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlefit.families.base import Family
 from mlefit.families.links import Array
-from mlefit.inference.certificate import Certificate
 from mlefit.inference.result import Record, Result, number, parameter
 from mlefit.inference.scorer import LinearScorer
 
@@ -18,54 +16,37 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Regression(Result):
-    """A fitted regression. Shapes: K coefficients and plain parameters, in the order of `names`.
+    """A fitted regression: what every `Result` has, and the following. Shapes: K coefficients and plain parameters.
 
     Attributes:
         family: as modelled, with its links and fixed parameters.
         formula: as given; `formulas` the right side for every parameter that has one.
         column: the response.
-        names: mu[Intercept], mu[x] ... and sigma for a parameter without a formula.
+        names: mu[Intercept], mu[x] ... and sigma for a parameter without a formula; the order of all that is (K,).
         terms: parameter and column of each name; the column is "" for a plain parameter.
         coefficients: (K,); plain parameters on their own scale; infinite where there is separation.
-        covariance: (K, K); NaN where there is no standard error.
-        lower, upper: (K,) confidence limits.
         null_log_likelihood: of the model of constants (and the offset).
         deviance, null_deviance: as of generalized linear models, NaN where there is none.
         errors: how the covariance was made, with the number of clusters and the factor used.
+        exponentiate: whether the coefficients' exponentials are shown too.
+        scorer: what predicts rows.
+        constant: native scores of the model of constants.
     """
 
-    family: Family
     formula: str
     formulas: Mapping[str, str]
-    column: str
-    group: Mapping[str, Any] | None
-    n: int
-    dropped: int
-    weight: float
     names: tuple[str, ...]
     terms: tuple[tuple[str, str], ...]
     coefficients: Array
-    covariance: Array
-    lower: Array
-    upper: Array
-    log_likelihood: float
     null_log_likelihood: float
     deviance: float
     null_deviance: float
-    level: float
-    interval_method: str
     errors: Mapping[str, Any]
     exponentiate: bool
-    solver: str
-    iterations: int
-    certificate: Certificate
-    converged: bool
-    warnings: tuple[str, ...]
-    effective_n: float
-    scorer: LinearScorer = field(repr=False)
-    constant: Array = field(repr=False)  # native scores of the model of constants
+    scorer: LinearScorer
+    constant: Array
 
     @property
     def estimates(self) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import floor, isfinite, log, log10, nan
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,8 +49,9 @@ def dropped_remark(count: int) -> list[str]:
     return [f"{count} row{'s' * (count != 1)} dropped for missing values"] if count else []
 
 
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Result:
-    """A fit of any kind, from what the frozen dataclass that inherits this knows. Shapes: K parameters.
+    """A fit of any kind. Shapes: K parameters.
 
     Attributes:
         family: the family fitted, its fixed parameters pinned.
