@@ -223,6 +223,8 @@ def _check_function(connection: duckdb.DuckDBPyConnection, name: str, text: str)
     if not kinds & {"scalar", "macro"}:
         what = "computes over many rows" if "aggregate" in kinds else "is not a plain function"
         raise UsageError(f"{name}() in {text!r} {what}; an expression computes row by row with the columns")
-    steady = all(stability == "CONSISTENT" and not selects for _, stability, selects in rows)
+    # Arithmetic on times with a zone is steady within a query only, since DuckDB 2.0.1; on numbers it is steady.
+    stabilities = {stability for _, stability, _ in rows}
+    steady = "CONSISTENT" in stabilities and "VOLATILE" not in stabilities and not any(row[2] for row in rows)
     if name in _SETTINGS or (not steady and name not in _CLOCK):
         raise UsageError(f"{name}() in {text!r} reads more than the columns, so an expression may not call it")
