@@ -22,9 +22,11 @@ from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
 from mlefit.sample import Sample
-from mlefit.solvers.newton import newton
+from mlefit.solvers.newton import NOISE, newton
 from mlefit.solvers.solution import Solution, Sums
 
+THIN: Final = 16_384  # rows of a large problem that are solved first
+PER: Final = 50  # so many of them a coefficient, or there is no telling where all rows lead
 ROWS: Final = 2_000  # of a problem, above which its own matrix products are faster than those of a batch
 
 
@@ -130,16 +132,33 @@ def _single(solution: Solution, g: int) -> Solution:
 
 
 def _solve(batch: _Batch) -> tuple[Solution, Solution]:
-    """From the constant model: first the predictors with a formula, then everything together; (last, first)."""
+    """From the constant model: first the predictors with a formula, then everything together; (last, first).
+
+    Of many rows a part is solved first, from whose solution one or two passes over all of them are enough.
+    """
     family, sample, target, one = batch.family, batch.sample, batch.target, batch.problems[0]
     every = np.arange(sample.groups, dtype=np.intp)
+    rows = sample
     with np.errstate(all="ignore"):
-        thin = sample.thin(16_384) if sample.counts.max() > 65_536 else sample
-        starts = [_lifted(batch, eta) for eta in family.starts(Sample(thin.y, thin.weight, thin.offsets))]
+        if sample.counts.max() > 4 * THIN:
+            rows = sample.thin(THIN)
+        starts = [_lifted(batch, eta) for eta in family.starts(Sample(rows.y, rows.weight, rows.offsets))]
     start = starts[0]
     if len(starts) > 1:
         values = np.stack([target.value(s, every) for s in starts])
         start = np.stack(starts)[np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0), every]
+    if rows is not sample and PER * start.shape[1] < THIN:
+        part = RowObjective(family, target.predictor, rows, target.engine)
+        rough, _ = _in_turn(_Batch(batch.problems, rows, part), start)
+        last = newton(target, rough.theta, step=one.step)
+        if (last.decrement <= NOISE).all() and (last.sums.value <= target.value(start, every)).all():
+            return last, last
+    return _in_turn(batch, start)
+
+
+def _in_turn(batch: _Batch, start: Array) -> tuple[Solution, Solution]:
+    """From coefficients (G, p): the predictors with a formula while the constants are held, then everything."""
+    target, one = batch.target, batch.problems[0]
     plain, first = one.plain, None
     if plain.any() and not plain.all():
         first = newton(target, start, held=plain, step=one.step, max_iterations=30)

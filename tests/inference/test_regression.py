@@ -595,3 +595,21 @@ def test_the_null_deviance_of_a_negative_binomial_has_the_fitted_size():
     """As glm.nb(days ~ sex * age + eth) of R's MASS 7.3: null.deviance and deviance."""
     fit = mlefit.regress(SAMPLES / "quine.csv", "days ~ sex*age + eth", "negative-binomial")
     assert (fit.null_deviance, fit.deviance) == pytest.approx((203.16518287, 167.73463191), rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["poisson", "bernoulli", "normal", "negative-binomial", "gamma"])
+def test_a_level_that_a_part_of_many_rows_lacks(name):
+    """Many rows are solved by a part of them first; each level's mean is its own rows', in closed form."""
+    generator = np.random.default_rng(5)
+    n, rare = 70_000, np.array([1, 9_999, 30_001, 45_103, 69_998])
+    draws = {"poisson": generator.poisson(3.0, n), "bernoulli": generator.random(n) < 0.3}
+    y = np.asarray(draws.get(name, generator.negative_binomial(3, 0.4, n)), dtype=float) + (name == "gamma")
+    level = np.zeros(n)
+    level[rare] = 1
+    y[rare] = [0, 1, 1, 0, 1] if name == "bernoulli" else [9, 11, 8, 12, 10]
+    fit = mlefit.regress({"y": y, "x": level}, "y ~ x", name)
+    assert fit.converged, fit.warnings
+    main = next(p for p in fit.family.parameters if f"{p.name}[x]" in fit.estimates)
+    intercept, slope = (fit.estimates[f"{main.name}[{term}]"] for term in ("Intercept", "x"))
+    means = main.link.inverse(np.array([intercept, intercept + slope]))
+    np.testing.assert_allclose(means, [y[level == 0].mean(), y[rare].mean()], rtol=1e-8)
