@@ -109,14 +109,19 @@ class RowObjective:
             value, gradient, hessian = family.assemble(self.sample.total_weight, list(totals), theta.T)
         return Sums(value, np.ascontiguousarray(gradient.T), np.ascontiguousarray(np.moveaxis(hessian, -1, 0)))
 
-    def outer(self, theta: Array) -> Array:
-        """Sums of squared weight times the outer product of each row's gradient, (P, p, p)."""
+    def outer(self, theta: Array, *, repeated: bool = False) -> Array:
+        """Sums of squared weight times the outer product of each row's gradient, (P, p, p).
+
+        With `repeated` a weight says how many equal rows there are: it is then not squared.
+        """
         result = np.zeros((*theta.shape, theta.shape[1]))
 
         def one(groups: slice, part: Sample) -> tuple[slice, Array]:
             chosen = _chosen(groups, part, self.sample)
             eta = self.predictor.scores(theta[chosen], part)
             gradient = self._full(self.family.gradient(part.y, eta), eta, part)
+            if repeated and part.weight is not None:
+                gradient = gradient / np.sqrt(part.weight)
             return chosen, self.predictor.outer(part, gradient)
 
         with np.errstate(all="ignore"):

@@ -145,7 +145,8 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     if options.weight_kind == "importance" and options.errors == "information":
         errors["kind"] = "robust"
     if errors["kind"] != "information":
-        scatter, extra = _scatter(problem, solution.theta, case.clusters if errors["kind"] == "cluster" else None)
+        clusters = case.clusters if errors["kind"] == "cluster" else None
+        scatter, extra = _scatter(problem, solution.theta, clusters, options.weight_kind == "frequency")
         covariance = covariance @ scatter @ covariance
         errors |= extra
     back = problem.back
@@ -252,11 +253,13 @@ def _inverse(hessian: Array) -> Array:
     return np.asarray((vectors / values) @ vectors.T * scale[:, None] * scale)
 
 
-def _scatter(problem: Problem, theta: Array, clusters: Index | None) -> tuple[Array, dict[str, Any]]:
-    """The middle of the sandwich, (p, p), and what was done."""
+def _scatter(
+    problem: Problem, theta: Array, clusters: Index | None, repeated: bool
+) -> tuple[Array, dict[str, Any]]:
+    """The middle of the sandwich, (p, p), and what was done; `repeated`: a weight says how many rows there are."""
     objective = problem.objective
     if clusters is None:
-        return objective.outer(theta)[0], {"factor": 1.0}
+        return objective.outer(theta, repeated=repeated)[0], {"factor": 1.0}
     sample = problem.sample
     with np.errstate(all="ignore"):
         eta = objective.predictor.scores(theta, sample)

@@ -384,6 +384,19 @@ def test_robust_and_clustered_errors_are_the_sandwich(name):
     assert by_group.errors == {"kind": "cluster", "clusters": 3, "factor": 1.5}
 
 
+@pytest.mark.parametrize("cluster", [None, "g"])
+@pytest.mark.parametrize("name", SANDWICHED)
+def test_a_weight_is_so_many_equal_rows_in_the_sandwich_too(name, cluster):
+    data = simulated(name)
+    times = np.random.default_rng(3).integers(1, 4, N)
+    repeated = {column: np.repeat(values, times) for column, values in data.items()}
+    options = Options(errors="robust") if cluster is None else None
+    data["w"] = times.astype(float)
+    weighted = mlefit.regress(data, "y ~ x", name, weight="w", cluster=cluster, options=options)
+    whole = mlefit.regress(repeated, "y ~ x", name, cluster=cluster, options=options)
+    np.testing.assert_allclose(weighted.covariance, whole.covariance, rtol=1e-6)
+
+
 LIMITS = [*csv.DictReader((HERE / "regressions" / "limits.csv").read_text(encoding="utf-8").splitlines()[1:])]
 
 
