@@ -275,6 +275,17 @@ def native(family: Family, zeta: Array) -> Array:
     return np.asarray(zeta)
 
 
+def linear(family: Family, eta: Array) -> Array:
+    """The inverse of `native`: scores of a family however wrapped from those of the family at its root."""
+    if isinstance(family, Reparameterised):
+        return family.form.back(linear(family.base, eta))
+    if isinstance(family, Pinned):
+        return linear(family.base, eta)[family.free]
+    if isinstance(family, Wrapped):
+        return linear(family.base, eta)
+    return np.asarray(eta)
+
+
 def root(family: Family) -> Family:
     """The family that wrappers of rows, scores and fixed parameters go back to."""
     while isinstance(family, (Reparameterised, Pinned, Wrapped)):

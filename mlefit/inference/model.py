@@ -223,6 +223,11 @@ class Model:
         """Those of them that are read as labels."""
         return self.scorer.labelled
 
+    def constants(self, columns: Columns, n: int) -> Array:
+        """Scores (k, n) of the constant model, with the offset and exposure of rows where the model has them."""
+        own = getattr(self.scorer, "constants", None)
+        return np.repeat(self.constant[:, None], n, axis=1) if own is None else own(self.constant, columns, n)
+
     def to_dict(self) -> dict[str, Any]:
         """The training record, as in the JSON contract."""
         return dict(self.record)

@@ -119,7 +119,7 @@ def evaluate_columns(model: Model, table: Table, dropped: int = 0, said: tuple[s
             dropped,
             float(table.n if weight is None else weight.sum()),
             mean_nll(seen, y, weight, scored.eta),
-            mean_nll(seen, y, weight, np.repeat(model.constant[:, None], table.n, axis=1)),
+            mean_nll(seen, y, weight, model.constants(table.features, table.n)),
             {} if values is None else measures(family, values, weight, scored.eta),
             () if values is None else calibration(family, values, weight, scored.eta),
             is_labelled(family),

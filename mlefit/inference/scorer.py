@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlefit.families import registry
 from mlefit.families.base import Family
-from mlefit.families.reparameterised import modelled, native
+from mlefit.families.reparameterised import linear, modelled, native
 from mlefit.inference.container import Arrays
 from mlefit.inference.encoding import Codes, Columns
 from mlefit.inference.formula import Encoded
@@ -95,16 +95,29 @@ class LinearScorer:
                 [i for i, name in enumerate(encoded.columns) if name != "Intercept"] if self.dropped(j) else slice(None)
             )
             zeta[j] = x[:, chosen] @ beta
+        zeta[list(self.main)] += self._known(columns, n)
+        empty = missing | ~np.isfinite(zeta).all(axis=0)
+        with np.errstate(all="ignore"):
+            eta = native(self.family, np.where(empty, 0.0, zeta))
+        return Scored(eta, empty, unseen, undefined, int((strange & ~missing).sum()))
+
+    def constants(self, eta: Array, columns: Columns, n: int) -> Array:
+        """Native scores (k, n) of a model of constants (k,), whose rows have the same offset and exposure."""
+        with np.errstate(all="ignore"):
+            zeta = np.repeat(linear(self.family, eta[:, None]), n, axis=1)
+            zeta[list(self.main)] += self._known(columns, n)
+            return native(self.family, zeta)
+
+    def _known(self, columns: Columns, n: int) -> Array:
+        """Offset and exposure as they are added, (n,)."""
+        total = np.zeros(n)
         for name in (self.offset, self.exposure):
             if name:
                 column = columns[name]
                 values = np.full(n, np.nan) if isinstance(column, Codes) else np.asarray(column, dtype=float)
                 with np.errstate(all="ignore"):
-                    zeta[list(self.main)] += np.log(values) if name == self.exposure else values
-        empty = missing | ~np.isfinite(zeta).all(axis=0)
-        with np.errstate(all="ignore"):
-            eta = native(self.family, np.where(empty, 0.0, zeta))
-        return Scored(eta, empty, unseen, undefined, int((strange & ~missing).sum()))
+                    total += np.log(values) if name == self.exposure else values
+        return total
 
     def dropped(self, j: int) -> bool:
         """Whether the intercept of a score was left out, since the cuts of ordered labels stand for it."""
