@@ -393,12 +393,12 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
         for key in _rows_of(by, ~keep & (weight != 0 if weight is not None else True)):
             lost[key] = lost.get(key, 0) + 1
         lost[()] = int(np.any([labels.codes < 0 for labels in by], axis=0).sum())
-    if not keep.all():
-        y, weight = y[..., keep], None if weight is None else weight[keep]
-    sample = Sample.of(y, weight, codes, None if keys is None else len(keys))
     dropped = table.dropped
     if request.missing == "keep" and not by:
         dropped += int((~keep & (weight != 0 if weight is not None else True)).sum())
+    if not keep.all():
+        y, weight = y[..., keep], None if weight is None else weight[keep]
+    sample = Sample.of(y, weight, codes, None if keys is None else len(keys))
     return Part(sample, keys if keys is not None else [()], lost if by else {(): dropped})
 
 

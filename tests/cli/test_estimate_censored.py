@@ -151,3 +151,18 @@ def test_from_python():
     assert fit.estimates["rate"] == pytest.approx(3 / 15, rel=1e-10)
     weighted = mlefit.fit(time, "exponential", event=np.array([1, 1, 0, 1, 0]), weights=np.full(5, 2.0))
     assert weighted.weight == 10
+
+
+@pytest.mark.parametrize(
+    "known", [("--event", "e"), ("--lower", "y", "--upper", "y + e"), ("--truncate-below", "0.5"), ()]
+)
+def test_weights_beside_rows_that_are_dropped(command, tmp_path, known):
+    """The weighted rows that are left are what a file without the others gives."""
+    rows = ["1,1,2", "2.5,1,1", "4,0,3", ",1,1", "1.5,1,", "3,1,0", "0.7,1,2"]
+    for name, lines in (("all", rows), ("left", [rows[i] for i in (0, 1, 2, 6)])):
+        (tmp_path / f"{name}.csv").write_text("y,e,w\n" + "\n".join(lines) + "\n")
+    column = () if "--lower" in known else ("--column", "y")
+    words = (*column, *known, "--weights", "w", "--dist", "exponential")
+    whole, left = (fitted(command, tmp_path / f"{name}.csv", *words) for name in ("all", "left"))
+    assert whole["parameters"] == left["parameters"]
+    assert (whole["n"], whole["dropped"], left["dropped"]) == (4, 2, 0)
