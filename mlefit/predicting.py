@@ -130,7 +130,7 @@ def outcome_tables(
     """The rows complete in every feature of models of one target, a table of its own features a model; rows dropped.
 
     Raises:
-        DataError: a column is absent, or the target's values do not fit.
+        DataError: a column is absent, the target's values do not fit, or weights are negative or all zero.
     """
     request = replace(request, path=request.open())
     for model in models:
@@ -152,6 +152,13 @@ def outcome_tables(
     found = reading.read(request)
     columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
     y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), trials_of(found, target.trials)
+    if weight is not None:
+        negative = np.flatnonzero(weight < 0)
+        if negative.size:
+            place = reading.locate(request, "weight", found.first + int(negative[0]))
+            raise DataError(f"the weight {place.value} in column {weights!r} on {place} is negative")
+        if not weight.any():
+            raise DataError(f"every weight in column {weights!r} is zero, so there is nothing to evaluate")
     tables = [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models]
     if not censoring:
         return tables, found.dropped

@@ -165,6 +165,8 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     table = reading.read(wanted)
     rows = _rows(plan, table, wanted, base, response, request.missing)
     if not rows.n:
+        if plan.weight is not None and not table.numeric["weight"].any():
+            raise DataError(f"every weight in column {plan.weight!r} is zero, so there is nothing to fit")
         raise DataError(f"no row of {source.name} has a value of every column used")
     if plan.cluster is not None:
         options = replace(options, errors="cluster")

@@ -87,7 +87,7 @@ def read(request: Request) -> Table:
             for role, text in part.texts.items():
                 texts[role].extend(text)
             n, dropped = n + part.n, dropped + part.dropped
-    _refuse_none(plan, request, n, dropped)
+    _refuse_none(plan, n, dropped)
     return Table(
         {role: column.array() for role, column in numeric.items()},
         {role: _used(Labels(column.array(), levels[role][1])) for role, column in codes.items()},
@@ -115,7 +115,7 @@ def read_chunks(request: Request, rows: int = 131_072) -> Iterator[Table]:
                 piece = _slice(part, start, rows, n)
                 n, dropped = n + piece.n, dropped + piece.dropped
                 yield piece
-    _refuse_none(plan, request, n, dropped)
+    _refuse_none(plan, n, dropped)
 
 
 def locate(request: Request, role: str, n: int) -> Place:
@@ -375,8 +375,8 @@ def _failing_row(plan: Plan, sql: str, file: File | None) -> int | None:
     return None
 
 
-def _refuse_none(plan: Plan, request: Request, n: int, dropped: int) -> None:
-    if n or request.missing == "keep":
+def _refuse_none(plan: Plan, n: int, dropped: int) -> None:
+    if n:
         return
     name = plan.source.name
     if dropped:

@@ -225,3 +225,35 @@ def test_a_closed_output_is_said(program: Callable[..., Any], table: Callable[..
 def test_what_was_meant_is_said(mlefit: Callable[..., Any], table: Callable[..., Path], words: Any, said: str) -> None:
     ran = mlefit("estimate", table("y", "1", "2", "5"), *words)
     assert (ran.status, ran.out, ran.err) == (2, "", f"mlefit: {said}\n")
+
+
+@pytest.mark.parametrize("no_row", [("--where", "x > 1000"), ("--weights", "zero")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("estimate", "DATA", "--column", "y"),
+        ("likelihood", "DATA", "--column", "y"),
+        ("compare", "DATA", "--column", "y", "--dist", "normal,gamma"),
+        ("regress", "DATA", "y ~ x"),
+        ("regress", "DATA", "y ~ x", "--dist", "weibull", "--event", "one"),
+        ("train", "DATA", "--loss", "mse", "--target", "y"),
+        ("evaluate", "MODEL", "DATA"),
+        ("compare", "MODEL", "MODEL", "DATA"),
+        ("predict", "MODEL", "DATA"),
+        ("sample", "MODEL", "DATA"),
+    ],
+    ids=" ".join,
+)
+def test_nothing_to_work_on_is_said(
+    mlefit: Callable[..., Any], table: Callable[..., Path], words: Any, no_row: Any
+) -> None:
+    path = table("x,y,zero,one", "1,2,0,1", "2,4,0,1", "3,5,0,1", "4,9,0,1")
+    model = path.parent / "m.mle"
+    event = ("--dist", "weibull", "--event", "one")
+    assert mlefit("regress", path, "y ~ x", *event, "--save", model, "-q").status == 0
+    if words[0] in ("predict", "sample") and no_row[0] == "--weights":
+        pytest.skip("it takes no weights")
+    ran = mlefit(*({"DATA": path, "MODEL": model}.get(word, word) for word in words), *no_row)
+    assert (ran.status, ran.out) == (1, "")
+    assert ("no row of" in ran.err) if no_row[0] == "--where" else ("zero" in ran.err)
+    assert ran.err.count("\n") == 1
