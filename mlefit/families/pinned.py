@@ -47,6 +47,7 @@ class Pinned(Family):
         self.labels = family.labels
         self.support = family.support
         self.irregular = family.irregular - set(fixed)
+        self.informative = family.informative - set(fixed)
         self.cliffs = {name: value for name, value in family.cliffs.items() if name not in fixed}
         self.start_method = family.start_method
         self.irregular_note = family.irregular_note if self.irregular else ""

@@ -56,6 +56,12 @@ def test_closed_forms_with_a_parameter_held(name, fixed, expected):
     assert dict(zip(family.names, solve(family), strict=True)) == pytest.approx(expected, rel=1e-9)
 
 
+def test_a_median_beside_a_held_scale_keeps_its_error():
+    found = fit(Y, "laplace", fix={"scale": 2.0})
+    assert found.std_errors["loc"] == pytest.approx(2 / np.sqrt(Y.size), rel=1e-12)
+    assert found.converged
+
+
 def test_everything_held():
     family = registry.get("normal").pin({"mu": 1.0, "sigma": 2.0})
     assert family.size == 0
