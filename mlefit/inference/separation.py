@@ -62,11 +62,11 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
     said: list[str] = []
     edge: list[str] = []
     trouble = ""
-    for runaway in _runaways(problem, solution):
+    for runaway in _merged(problem, _runaways(problem, solution)):
         sentence, fatal, names = _said(problem, runaway, solution)
         lost |= runaway.lost
         direction = np.where(runaway.lost, runaway.change, direction)
-        said += [sentence] if sentence not in said else []
+        said.append(sentence)
         edge += [name for name in names if name not in edge]
         trouble = trouble or (sentence if fatal else "")
     if not trouble and not positive and not lost.any():
@@ -133,6 +133,27 @@ def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
     return found
 
 
+def _columns(problem: Problem, runaway: _Runaway) -> list[str]:
+    """The columns that make up a direction, by name; what has none by its parameter's."""
+    names, terms = term_names(problem)
+    moved = np.flatnonzero(runaway.lost)
+    columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")]
+    return list(dict.fromkeys(columns or [terms[j][1] or names[j] for j in moved]))
+
+
+def _merged(problem: Problem, runaways: list[_Runaway]) -> list[_Runaway]:
+    """Directions of the same columns as one, such as those of several labels."""
+    found: dict[tuple[str, ...], _Runaway] = {}
+    for one in runaways:
+        key = tuple(sorted(_columns(problem, one)))
+        if key in found:
+            other = found[key]
+            change = np.where(other.lost, other.change, one.change)
+            one = _Runaway(other.lost | one.lost, change, np.maximum(np.abs(other.shift), np.abs(one.shift)))
+        found[key] = one
+    return list(found.values())
+
+
 def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str, bool, list[str]]:
     """The sentence, whether there is no maximum because of it, and the names it concerns."""
     family = problem.family
@@ -164,10 +185,7 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
             True,
             [names[j] for j in moved],
         )
-    columns = [terms[j][1] for j in moved if terms[j][1] not in ("", "Intercept")] or [
-        terms[j][1] or names[j] for j in moved
-    ]
-    columns = list(dict.fromkeys(columns))
+    columns = _columns(problem, runaway)
     shown = ", ".join(columns[:6]) + (f" and {len(columns) - 6} more" if len(columns) > 6 else "")
     separated = int((np.abs(runaway.shift).max(axis=0) > 1e-3 * FAR).sum())
     n, weight = problem.sample.n, float(problem.sample.total_weight[0])

@@ -202,6 +202,13 @@ def test_separation_is_named(mlefit, table, rows, sentence, link):
     assert record["parameters"]["p[x]"]["std_error"] is None
 
 
+def test_a_column_that_separates_several_labels_is_named_once(mlefit):
+    cars = Path(__file__).parents[2] / "sample_data" / "cars.csv"
+    record = json.loads(mlefit("regress", cars, "dist ~ speed", "--dist", "categorical", "--format", "json").out)
+    assert len(record["warnings"]) == 1
+    assert record["warnings"][0].startswith("speed predicts some outcomes perfectly (quasi-complete separation")
+
+
 def test_a_level_without_events_is_named(mlefit, table):
     rows = ["0,a", "0,a", "0,a", "1,b", "0,b", "1,c", "0,c", "2,c"]
     ran = mlefit("regress", table("y,g", *rows), "y ~ C(g, contr.treatment('b'))", "--dist", "poisson")
