@@ -148,12 +148,6 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
             f"the density names the columns {named}; in a regression it names the response only, and "
             "the formula the others"
         )
-    if base.irregular - set(plan.fix):
-        names = sorted(base.irregular)
-        are = "is an endpoint or a kink" if len(names) == 1 else "are endpoints or kinks"
-        raise UsageError(
-            f"{base.name}'s {' and '.join(names)} {are}, which no regression by Newton's method can follow"
-        )
     source = request.open()
     kinds = reading.columns(request)
     response, right = sides(plan.formula)
@@ -469,10 +463,9 @@ def _main(family: Family, plan: Plan) -> tuple[int, ...]:
         return tuple(range(family.size))
     if not names:
         raise UsageError(f"every parameter of {family.name} is fixed; there is nothing to fit")
-    for name in MAIN:
-        if name in names:
-            return (names.index(name),)
-    return (0,)
+    ends = family.irregular - family.informative  # tied to values of the data, so rather a constant
+    able = [name for name in names if name not in ends] or list(names)
+    return (names.index(next((name for name in MAIN if name in able), able[0])),)
 
 
 def _base(plan: Plan, rows: _Rows, family: Family, main: tuple[int, ...]) -> Array | None:

@@ -11,7 +11,8 @@ from mlefit.report.document import Document
 HELP = """\
 A formula gives a parameter of the family as a linear function of columns, through a link: the mean of normal, poisson,
 gamma, beta, negative-binomial and inverse-gaussian, the probability of bernoulli and binomial, the scale of weibull,
-the log odds of labels (categorical), and of ordered ones (ordinal). [bold]--formula[/] "sigma ~ x" does the same for a
+the log odds of labels (categorical), and of ordered ones (ordinal), the median of laplace (least absolute deviations),
+the middle of uniform (the narrowest band), the shape of pareto. [bold]--formula[/] "sigma ~ x" does the same for a
 further parameter; the others are constants. Of a density of one's own ([bold]--density[/]) it is the parameter called
 mu, mean, scale, rate or the like, else the first; of a mixture it is the weight of the first part, so that its parts
 are the same everywhere and their shares depend on the columns.
@@ -25,6 +26,7 @@ EXAMPLES = """\
 mlefit regress sample_data/cars.csv "dist ~ speed"\n
 mlefit regress sample_data/insect_sprays.csv "count ~ C(spray)" --dist poisson --exponentiate\n
 mlefit regress sample_data/motorcycle.csv "accel ~ bs(times, df=8)" --formula "sigma ~ times"\n
+mlefit regress sample_data/cars.csv "dist ~ speed" --dist laplace --formula "scale ~ speed"\n
 mlefit regress sample_data/lung.csv "time ~ age + C(sex)" --dist weibull --event "status = 2"\n
 mlefit regress sample_data/lung.csv "time ~ age" --event "status = 2" --parameters "rate>0" --density "log(rate)-rate*y"
 """

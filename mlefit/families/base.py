@@ -120,6 +120,9 @@ class Family(ABC):
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.
     irregular: frozenset[str] = frozenset()
+    # Irregular parameters (centre, width) between whose ends all values are equally likely: each lies within
+    # centre - width/2 and centre + width/2, and the nll rises with the width alone.
+    band: tuple[str, str] | None = None
     # Parameter -> value below which the likelihood is unbounded (nll is inf there): a fit that ends at this
     # cliff has not found a maximum, for there is none.
     cliffs: Mapping[str, float] = MappingProxyType({})
@@ -253,6 +256,28 @@ class Family(ABC):
     def doubts(self, eta: Array) -> Sequence[str]:
         """What a user must know of the family at its estimates (k, G), "" where nothing; one sentence a group."""
         return [""] * eta.shape[1]
+
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        """How the nll of a row depends on an irregular score where it is linear on both sides of one number.
+
+        So its best linear predictor, given the other scores, is a linear programme.
+
+        Args:
+            name: the parameter.
+            y: as in `nll`.
+            eta: scores (k, n), of which that of the parameter itself does not matter.
+
+        Returns:
+            the number, (n,), and what the nll rises by per unit below it and above it; infinite where a row is
+            impossible.
+
+        Raises:
+            LackingError: the nll is of another form; the sentence is for whoever asked for such a predictor.
+        """
+        raise LackingError(
+            f"{name} of {self.name} has its estimate at an end or a kink of the likelihood, where no way to a "
+            f"regression is known; hold {name} by --fix"
+        )
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
         """This family with some parameters held at given values.

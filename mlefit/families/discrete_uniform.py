@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlefit.errors import LackingError
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity
 from mlefit.families.support import Support
@@ -43,6 +44,12 @@ class DiscreteUniform(Family):
 
     def start(self, rows: Rows) -> Array:
         return np.stack([rows.minimum(rows.y), rows.maximum(rows.y)])
+
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        raise LackingError(
+            f"the ends of {self.name} are whole numbers, which no linear predictor gives; take --dist uniform, or fit "
+            "groups apart by mlefit estimate --by"
+        )
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
         above = np.clip(_values(eta) - (np.floor(y) - eta[0] + 1), 0.0, _values(eta))

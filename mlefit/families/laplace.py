@@ -57,6 +57,13 @@ class Laplace(Family):
         median = rows.quantile(rows.y, 0.5)
         return np.stack([median, log.forward(rows.mean(np.abs(rows.y - rows.spread(median))))])
 
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        """|y - loc| / scale: least absolute deviations (Koenker 2005, section 1.3)."""
+        if name != "loc":
+            return super().bend(name, y, eta)
+        slope = np.broadcast_to(np.exp(-eta[1]), y.shape)
+        return y, slope, slope
+
     def log_cdf(self, y: Array, eta: Array) -> Array:
         z = (y - eta[0]) * np.exp(-eta[1])
         return np.where(z < 0, np.minimum(z, 0.0) - LOG_2, np.log1p(-np.exp(-np.abs(z)) / 2))

@@ -56,6 +56,12 @@ class Pareto(Family):
         with np.errstate(divide="ignore"):
             return np.stack([least, log.forward(1 / rows.mean(logs - rows.spread(least)))])
 
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        """log y - log scale is exponential with rate `shape`: a frontier that no row is below (Schmidt 1976)."""
+        if name != "scale":
+            return super().bend(name, y, eta)
+        return np.log(y), np.broadcast_to(np.exp(eta[1]), y.shape), np.full(y.shape, np.inf)
+
     def log_cdf(self, y: Array, eta: Array) -> Array:
         return log1mexp(self.log_sf(y, eta))
 

@@ -48,6 +48,7 @@ class Pinned(Family):
         self.support = family.support
         self.irregular = family.irregular - set(fixed)
         self.informative = family.informative - set(fixed)
+        self.band = family.band
         self.cliffs = {name: value for name, value in family.cliffs.items() if name not in fixed}
         self.start_method = family.start_method
         self.irregular_note = family.irregular_note if self.irregular else ""
@@ -113,6 +114,9 @@ class Pinned(Family):
 
     def starts(self, rows: Rows) -> list[Array]:
         return [eta[self.free] for eta in self.base.starts(rows)]
+
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        return self.base.bend(name, y, self.full(eta))
 
     def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
         return self.base.unbounded(self.full(eta), low, high)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
-from mlefit.families.links import LINKS, Array, Link, expit, log, logit, softplus
+from mlefit.families.links import LINKS, Array, Link, expit, identity, log, logit, softplus
 from mlefit.families.pinned import Pinned
 from mlefit.families.semicontinuous import Semicontinuous
 from mlefit.families.wrapped import Wrapped
@@ -33,12 +33,16 @@ class Form:
         scores: new scores (k, ...) to the k native ones with their derivatives.
         back: native scores (k, ...) to new ones.
         title: what the form is called.
+        irregular, note, band: as of `Family`, where the family has irregular parameters.
     """
 
     parameters: tuple[Parameter, ...]
     scores: Callable[[Array], Sequence[Score]]
     back: Callable[[Array], Array]
     title: str = ""
+    irregular: frozenset[str] = frozenset()
+    note: str = ""
+    band: tuple[str, str] | None = None
 
 
 class Reparameterised(Family):
@@ -56,6 +60,10 @@ class Reparameterised(Family):
         self.columns = family.columns
         self.labels = family.labels
         self.parameters = form.parameters
+        self.irregular = form.irregular
+        self.informative = family.informative & form.irregular
+        self.irregular_note = form.note
+        self.band = form.band
 
     def native(self, zeta: Array) -> Array:
         """New scores to native ones, (k, ...)."""
@@ -109,6 +117,9 @@ class Reparameterised(Family):
     def starts(self, rows: Rows) -> list[Array]:
         return [self.form.back(eta) for eta in self.base.starts(rows)]
 
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        return self.base.bend(name, y, self.native(eta))
+
     def doubts(self, eta: Array) -> Sequence[str]:
         return self.base.doubts(self.native(eta))
 
@@ -159,6 +170,11 @@ def _gamma(z: Array) -> list[Score]:
     return [(z[1], {1: 1.0}, {}), (z[1] - z[0], {0: -1.0, 1: 1.0}, {})]
 
 
+def _mean_and_width(z: Array) -> list[Score]:
+    half = np.exp(z[1]) / 2
+    return [(z[0] - half, {0: 1.0, 1: -half}, {(1, 1): -half}), (z[0] + half, {0: 1.0, 1: half}, {(1, 1): half})]
+
+
 def _mean_and_precision(z: Array) -> list[Score]:
     p, q = expit(z[0]), expit(-z[0])
     return [
@@ -186,6 +202,16 @@ FORMS: Final[dict[str, Form]] = {
         lambda z: [(-z[0], {0: -1.0}, {})],
         lambda eta: -eta,
         "mean",
+    ),
+    "uniform": Form(
+        (Parameter("mean", identity, "halfway between lower and upper"), Parameter("width", log, "upper - lower")),
+        _mean_and_width,
+        lambda eta: np.stack([eta[0] + (eta[1] - eta[0]) / 2, log.forward(eta[1] - eta[0])]),
+        "mean and width (Chebyshev's line: Appa and Smith 1973)",
+        irregular=frozenset({"mean", "width"}),
+        note="the mean is the middle of the narrowest band that holds every row; the likelihood ends there, hence no "
+        "standard errors",
+        band=("mean", "width"),
     ),
     "beta": _PRECISE,
     "beta-binomial": _PRECISE,
@@ -217,7 +243,8 @@ def relinked(family: Family, links: Mapping[str, Link]) -> Family:
         for p, link in zip(family.parameters, chosen, strict=True)
     )
     title = ", ".join(f"{p.name} by {p.link.name}" for p in parameters)
-    return Reparameterised(family, Form(parameters, scores, back, title))
+    form = Form(parameters, scores, back, title, family.irregular, family.irregular_note, family.band)
+    return Reparameterised(family, form)
 
 
 def _form(family: Family) -> Form | None:
@@ -260,6 +287,11 @@ def modelled(family: Family, links: Mapping[str, str] | None = None) -> Family:
         kind = "probability" if native.upper == 1 else "positive" if native.lower == 0 else "any"
         if text not in suited[kind]:
             raise UsageError(f"--link {name}={text} does not suit {name}; choose one of {', '.join(suited[kind])}")
+        if name in shown.irregular and link is not native:
+            raise UsageError(
+                f"--link {name}={text}: {name} of {family.name} has its estimate at an end or a kink of the "
+                f"likelihood, which is found with the link {native.name} alone; leave --link {name} out"
+            )
         chosen[name] = link
     return relinked(shown, chosen)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlefit.errors import LackingError
 from mlefit.families.base import Derivatives, Family
 from mlefit.families.links import Array
 
@@ -51,6 +52,12 @@ class Wrapped(Family):
     def numbers(self, y: Array) -> Array:
         """What stands in the rows, (m, n): where the likelihood of an irregular family can end or bend."""
         return y[:1]
+
+    def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
+        raise LackingError(
+            f"{name} of {self.name} has its estimate at an end or a kink of the likelihood, and with rows that are "
+            f"censored or truncated there can be many local maxima; hold {name} by --fix, or take another family"
+        )
 
     def informed(self, found: Derivatives) -> Derivatives:
         """Derivatives whose Hessian has products of the gradient in place of curvatures of informative parameters.

@@ -1,17 +1,28 @@
-"""Plain parameters on their own scale, and confidence limits of coefficients: Wald's, and by profile likelihood."""
+"""Plain parameters on their own scale, and confidence limits of coefficients: Wald's, and by profile likelihood.
+
+The profile likelihood is followed by Newton's method; where scores are at ends or kinks of the likelihood, every point
+of it is a regression of its own, with the coefficient known.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlefit.errors import DataError
 from mlefit.families.links import Array
 from mlefit.inference.intervals import normal_quantile, profile
-from mlefit.inference.linear_model import Options, Problem
+from mlefit.inference.linear_batch import solution_of
+from mlefit.inference.linear_model import Options, Problem, make
 from mlefit.objective import RowObjective
+from mlefit.progress import steps
 from mlefit.solvers.solution import Index, Solution, Sums
+
+DOUBLINGS: Final = 30  # of a Wald limit's distance, within which a profile limit is looked for
 
 
 def own_scale(problem: Problem, beta: NDArray[np.longdouble], covariance: Array) -> tuple[Array, Array]:
@@ -58,18 +69,17 @@ def limits(
         for part, block, parameter in zip(problem.slices, problem.blocks, family.parameters, strict=True):
             if block.plain:
                 links[part] = [parameter.link]  # type: ignore[list-item]
-    if options.interval == "profile":
-        low, high = _profiled(problem, options, solution, lost)
-    else:
-        slope = np.array(
-            [
-                1.0 if link is None else float(link.derivative(np.asarray(s)))
-                for link, s in zip(links, scores, strict=True)
-            ]
-        )
-        with np.errstate(all="ignore"):
-            width = normal_quantile(options.level) * std / np.abs(slope)
+    slope = np.array(
+        [1.0 if link is None else float(link.derivative(np.asarray(s))) for link, s in zip(links, scores, strict=True)]
+    )
+    with np.errstate(all="ignore"):
+        width = normal_quantile(options.level) * std / np.abs(slope)
+    if options.interval == "wald":
         low, high = scores - width, scores + width
+    elif problem.irregular.any():
+        low, high = _solved_anew(problem, options, solution, width)
+    else:
+        low, high = _profiled(problem, options, solution, lost)
     for j, link in enumerate(links):
         if link is not None:
             with np.errstate(all="ignore"):
@@ -108,6 +118,61 @@ def _profiled(problem: Problem, options: Options, solution: Solution, lost: NDAr
         ends = sorted((float(below[0]) * sign * length, float(above[0]) * sign * length))
         low[j], high[j] = ends
     return low, high
+
+
+def _solved_anew(problem: Problem, options: Options, solution: Solution, width: Array) -> tuple[Array, Array]:
+    """Profile limits where coefficients are at ends or kinks: NaN for those that have no standard errors either.
+
+    `width` (p,) is what Wald's limits are from the estimate.
+    """
+    beta = np.asarray(problem.back @ solution.theta[0], dtype=float)
+    level, z = float(solution.sums.value[0]), normal_quantile(options.level)
+    low, high = np.full(beta.size, np.nan), np.full(beta.size, np.nan)
+    for j in steps(list(range(beta.size)), "profile limits", beta.size, "coefficients"):
+        if problem.uninformed[j]:
+            continue
+        reach = float(width[j]) if np.isfinite(width[j]) else max(1.0, abs(beta[j]))
+
+        def root(t: float, j: int = j) -> float:
+            value = _with_known(problem, j, t)
+            return float(np.sqrt(2 * max(value - level, 0.0)) - z) if np.isfinite(value) else z
+
+        low[j], high[j] = (_crossing(root, float(beta[j]), side * reach) for side in (-1.0, 1.0))
+    return low, high
+
+
+def _with_known(problem: Problem, j: int, value: float) -> float:
+    """The least NLL with coefficient j at a value, infinite where there is none."""
+    blocks = []
+    for block, part in zip(problem.blocks, problem.slices, strict=True):
+        if not part.start <= j < part.stop:
+            blocks.append(block)
+            continue
+        own = j - part.start
+        others = tuple(name for i, name in enumerate(block.names) if i != own)
+        base = value * block.x[:, own] + (0.0 if block.base is None else block.base)
+        blocks.append(replace(block, names=others, x=np.delete(block.x, own, axis=1), base=base))
+    held = make(problem.family, problem.sample.y, problem.sample.weight, blocks)
+    try:
+        return float(solution_of(held).sums.value[0])
+    except DataError:  # no other coefficients go with it
+        return np.inf
+
+
+def _crossing(root: Callable[[float], float], centre: float, step: float) -> float:
+    """Where `root`, negative at the centre, is zero in the direction of `step`; infinite where it never is."""
+    from scipy.optimize import toms748
+
+    solve: Any = toms748
+    near = 0.0
+    for _ in range(DOUBLINGS):
+        if root(centre + step) >= 0:
+            break
+        near, step = step, 2 * step
+    else:
+        return float(np.copysign(np.inf, step))
+    ends = sorted((centre + near, centre + step))
+    return float(solve(root, *ends, xtol=1e-10 * abs(step), rtol=1e-12))
 
 
 @dataclass(frozen=True, eq=False)

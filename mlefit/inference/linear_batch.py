@@ -1,22 +1,25 @@
 """Regressions of the same shape solved as one batch, as the groups of `--by` are; a single one is a batch of one.
 
 Every step is taken for all problems at once: the starts, the predictors with a formula, the constants beside them, then
-everything together, and the models of constants that the fits are compared with.
+everything together, and the models of constants that the fits are compared with. Scores at ends and kinks of the
+likelihood are placed in turn with the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.families.reparameterised import Reparameterised
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import solve
+from mlefit.inference.linear_ends import Placed, check, constant, place, predicted
 from mlefit.inference.linear_model import Block, Problem, make
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
@@ -27,7 +30,14 @@ from mlefit.solvers.solution import Solution, Sums
 
 THIN: Final = 16_384  # rows of a large problem that are solved first
 PER: Final = 50  # so many of them a coefficient, or there is no telling where all rows lead
+ASIDE: Final = (-0.7, 0.7)  # of a coefficient of a column of unit spread, to another start
+ALIKE: Final = 1e-10
+TURNS: Final = 200  # of scores at ends and kinks, and the others
 ROWS: Final = 2_000  # of a problem, above which its own matrix products are faster than those of a batch
+
+
+# A batch's last solution and that with the constants held, see `Solved`; where irregular scores are, if any.
+Found = tuple[Solution, Solution, list[Placed]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +50,7 @@ class Solved:
         null: NLL of the model of constants (and the offset).
         constant: (k,) scores of that model, without the offset.
         deviance, null_deviance: as of generalized linear models, NaN where there is none.
+        placed: where scores at ends and kinks of the likelihood are, None without such.
     """
 
     last: Solution
@@ -48,6 +59,7 @@ class Solved:
     constant: Array
     deviance: float
     null_deviance: float
+    placed: Placed | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +86,8 @@ def solved(problems: Sequence[Problem]) -> list[Solved]:
     found: dict[int, Solved] = {}
     for places in _alike(problems):
         batch = _joined([problems[i] for i in places])
-        last, first = _solve(batch)
-        if batch.sample.base is None and not batch.family.name.startswith("ordinal"):
+        last, first, placed = _solve(batch)
+        if batch.sample.base is None and not batch.family.name.startswith("ordinal") and not _centred(batch.family):
             null, constant, scores = _constant_models(batch)
         else:
             null, constant, scores = _intercepts(batch)
@@ -84,7 +96,7 @@ def solved(problems: Sequence[Problem]) -> list[Solved]:
             one = _single(last, g)
             found[i] = Solved(
                 one, one if first is last else _single(first, g), float(null[g]), constant[:, g], float(residual[g]),
-                float(null_residual[g]),
+                float(null_residual[g]), placed[g] if placed else None,
             )  # fmt: skip
     return [found[i] for i in range(len(problems))]
 
@@ -131,54 +143,123 @@ def _single(solution: Solution, g: int) -> Solution:
     )  # fmt: skip
 
 
-def _solve(batch: _Batch) -> tuple[Solution, Solution]:
-    """From the constant model: first the predictors with a formula, then everything together; (last, first).
+def solution_of(problem: Problem) -> Solution:
+    """Of one problem, without what it is compared with."""
+    return _solve(_joined([problem]))[0]
 
-    Of many rows a part is solved first, from whose solution one or two passes over all of them are enough.
+
+def _solve(batch: _Batch) -> Found:
+    """From the constant model: first the predictors with a formula, then everything together.
+
+    Of many rows a part is solved first, from whose solution one or two passes over all of them are enough. Irregular
+    scores need them all, and are solved for in turn with the others.
+
+    Raises:
+        UsageError, DataError: irregular scores that cannot be solved for; see `linear_ends`.
     """
     family, sample, target, one = batch.family, batch.sample, batch.target, batch.problems[0]
     every = np.arange(sample.groups, dtype=np.intp)
     rows = sample
+    check(one)
     with np.errstate(all="ignore"):
-        if sample.counts.max() > 4 * THIN:
+        if sample.counts.max() > 4 * THIN and not one.irregular.any():
             rows = sample.thin(THIN)
         starts = [_lifted(batch, eta) for eta in family.starts(Sample(rows.y, rows.weight, rows.offsets))]
     start = starts[0]
     if len(starts) > 1:
         values = np.stack([target.value(s, every) for s in starts])
         start = np.stack(starts)[np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0), every]
+    if one.irregular.any():
+        check(one)  # the start may have found more of them
+        found = _alternated(batch, start)
+        for other in _elsewhere(batch, found[0].theta):
+            found = _better(found, _alternated(batch, other))
+        return found
     if rows is not sample and PER * start.shape[1] < THIN:
         part = RowObjective(family, target.predictor, rows, target.engine)
         rough, _ = _in_turn(_Batch(batch.problems, rows, part), start)
         last = newton(target, rough.theta, step=one.step)
         if (last.decrement <= NOISE).all() and (last.sums.value <= target.value(start, every)).all():
-            return last, last
-    return _in_turn(batch, start)
+            return last, last, []
+    return *_in_turn(batch, start), []
+
+
+def _alternated(batch: _Batch, start: Array) -> Found:
+    """Irregular scores and the others in turn, until neither moves."""
+    family, one = batch.family, batch.problems[0]
+    before: Sequence[Placed | None] = [None] * len(batch.problems)
+    theta, newton_steps = start, np.zeros(len(batch.problems), dtype=np.intp)
+    for _ in range(TURNS):
+        placed = [place(*each) for each in zip(batch.problems, theta, before, strict=True)]
+        if not any(each.moved for each in placed):
+            break
+        last, first = _in_turn(batch, np.stack([each.theta for each in placed]))
+        theta, before, newton_steps = last.theta, placed, newton_steps + last.iterations
+    steps = newton_steps + np.array([each.steps for each in placed], dtype=np.intp)
+    solver = "linear programme" if predicted(one) else last.solver if steps.any() else family.start_method
+    return replace(last, solver=solver, iterations=steps), first, placed
+
+
+def _elsewhere(batch: _Batch, theta: Array) -> list[Array]:
+    """Further starts (G, p): where the other scores have predictors too there can be several maxima, in few rows."""
+    one = batch.problems[0]
+    varying = np.concatenate(
+        [np.full(part.stop - part.start, not constant(b)) for part, b in zip(one.slices, one.blocks, strict=True)]
+    )
+    others = np.flatnonzero(varying & ~one.irregular)
+    if not predicted(one) or batch.sample.counts.max() > ROWS:
+        return []
+    return [theta + side * np.eye(varying.size)[j] for j in others for side in ASIDE]
+
+
+def _better(one: Found, other: Found) -> Found:
+    """Of each problem the solution with the lower NLL, the first one where they are alike."""
+    before, after = one[0].sums.value, other[0].sums.value
+    lower = np.isfinite(after) & ~(before <= after + ALIKE * (1 + np.abs(after)))
+    if not lower.any():
+        return one
+    placed = [b if low else a for a, b, low in zip(one[2], other[2], lower, strict=True)]
+    return _mixed(one[0], other[0], lower), _mixed(one[1], other[1], lower), placed
+
+
+def _mixed(one: Solution, other: Solution, which: NDArray[np.bool_]) -> Solution:
+    """`one`, with those problems that the mask names as the other has them."""
+
+    def each(a: Any, b: Any) -> Any:
+        return np.where(which.reshape(-1, *[1] * (a.ndim - 1)), b, a)
+
+    sums = [each(getattr(one.sums, n), getattr(other.sums, n)) for n in ("value", "gradient", "hessian")]
+    rest = {n: each(getattr(one, n), getattr(other, n)) for n in ("theta", "decrement", "iterations")}
+    return replace(one, sums=Sums(*sums), **rest)
 
 
 def _in_turn(batch: _Batch, start: Array) -> tuple[Solution, Solution]:
-    """From coefficients (G, p): the predictors with a formula while the constants are held, then everything."""
+    """From coefficients (G, p): the predictors with a formula while the constants are held, then everything.
+
+    Irregular scores stay where they are.
+    """
     target, one = batch.target, batch.problems[0]
-    plain, first = one.plain, None
-    if plain.any() and not plain.all():
-        first = newton(target, start, held=plain, step=one.step, max_iterations=30)
+    held, first = one.irregular, None
+    plain = one.plain & ~held
+    if plain.any() and not (plain | held).all():
+        first = newton(target, start, held=plain | held, step=one.step, max_iterations=30)
         moved = first.theta.copy()
-        moved[:, plain] = _constants(batch, moved)
+        moved[:, plain] = _constants(batch, moved, plain)
         start = np.where(np.isfinite(first.sums.value)[:, None], moved, start)
-    last = newton(target, start, step=one.step)
+    last = newton(target, start, held=held if held.any() else None, step=one.step)
     return last, first or last
 
 
-def _constants(batch: _Batch, theta: Array) -> Array:
+def _constants(batch: _Batch, theta: Array, chosen: NDArray[np.bool_]) -> Array:
     """The plain parameters given the scores of the others, which are known additions here: no pass over the columns."""
     sample, one = batch.sample, batch.problems[0]
-    plain = [b.plain for b in one.blocks]
+    plain = [b.plain and bool(chosen[part].all()) for b, part in zip(one.blocks, one.slices, strict=True)]
     known = np.where(np.array(plain)[:, None], 0.0 if sample.base is None else sample.base, batch.scores(theta))
     x = tuple(z if p else z[:, :0] for z, p in zip(sample.x, plain, strict=True))
     rows = Sample(sample.y, sample.weight, sample.offsets, x, known)
     target = RowObjective(batch.family, Linear([z.shape[1] for z in x]), rows, batch.target.engine)
-    solution = newton(target, theta[:, one.plain], step=one.step[one.plain], max_iterations=30)
-    return np.where(np.isfinite(solution.sums.value)[:, None], solution.theta, theta[:, one.plain])
+    solution = newton(target, theta[:, chosen], step=one.step[chosen], max_iterations=30)
+    return np.where(np.isfinite(solution.sums.value)[:, None], solution.theta, theta[:, chosen])
 
 
 def _lifted(batch: _Batch, eta: Array) -> Array:
@@ -225,8 +306,13 @@ def _constant_models(batch: _Batch) -> tuple[Array, Array, Array]:
     return solution.sums.value, eta, sample.spread(eta)
 
 
+def _centred(family: Family) -> bool:
+    """Whether the middle of equally likely values is known, so that their extremes do not tell their width."""
+    return family.band is not None and family.band[0] in family.fixed
+
+
 def _intercepts(batch: _Batch) -> tuple[Array, Array, Array]:
-    """With an offset, or for ordered labels: regressions on a column of ones, or on none. Returns the same."""
+    """With an offset, for ordered labels, or a known middle: regressions on ones, or on none. Returns the same."""
     models = []
     for problem in batch.problems:
         n = problem.sample.n

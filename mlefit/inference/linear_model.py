@@ -96,6 +96,23 @@ class Problem:
         return np.concatenate([np.full(s.stop - s.start, b.plain) for s, b in parts])
 
     @property
+    def irregular(self) -> NDArray[np.bool_]:
+        """(p,) coordinates of scores whose maximum is no zero of the gradient."""
+        return self._of(self.family.irregular)
+
+    @property
+    def uninformed(self) -> NDArray[np.bool_]:
+        """(p,) those of them that have no standard errors."""
+        return self._of(self.family.irregular - self.family.informative)
+
+    def _of(self, names: frozenset[str]) -> NDArray[np.bool_]:
+        result = np.zeros(self.slices[-1].stop if self.blocks else 0, dtype=bool)
+        if self.family.size == len(self.family.parameters):
+            for part, name in zip(self.slices, self.family.names, strict=True):
+                result[part] = name in names
+        return result
+
+    @property
     def back(self) -> NDArray[np.longdouble]:
         size = self.slices[-1].stop
         result = np.zeros((size, size), np.longdouble)

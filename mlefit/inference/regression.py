@@ -14,11 +14,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import DataError
+from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.coefficient_limits import at_ends, limits, own_scale
 from mlefit.inference.linear_batch import Solved, solved
+from mlefit.inference.linear_ends import notes, predicted
 from mlefit.inference.linear_model import Block, Errors, Options, Problem, make, score_names, term_names
 from mlefit.inference.regression_result import Regression
 from mlefit.inference.scorer import LinearScorer
@@ -86,12 +87,18 @@ def fit_regressions(
         DataError: dependent columns, more columns than rows, no start with a finite likelihood; it names the group.
     """
     options = options or Options()
-    problems = []
+    problems: list[Problem] = []
     for case in cases:
         with within(case.group):
             if not case.y.shape[-1]:
                 raise DataError(f"{column} has no values to fit")
             problems.append(make(case.family, case.y, case.weight, case.blocks))
+    for problem in problems[:1] if options.errors != "information" else []:
+        if names := predicted(problem):
+            raise UsageError(
+                f"errors from a sandwich need a likelihood with curvature, and that of {problem.family.name} has kinks "
+                f"or ends along {' and '.join(names)}; leave --robust and --cluster out"
+            )
     solutions = solved(problems)
     for case, solution in zip(cases, solutions, strict=True):
         if not np.isfinite(solution.last.sums.value[0]):
@@ -122,6 +129,10 @@ def within(group: Mapping[str, Any] | None) -> Iterator[None]:
 # -- the steps ------------------------------------------------------------------------------------------------------
 
 
+def _noted(problem: Problem, found: Solved, unbounded: bool) -> tuple[str, ...]:
+    return notes(problem, found.placed) if found.placed and not unbounded else ()
+
+
 def _doubts(problem: Problem, theta: Array) -> tuple[str, ...]:
     """What a user must know of the family at some of the rows, the first such sentence."""
     with np.errstate(all="ignore"):
@@ -137,7 +148,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     n = int(case.y.shape[-1])
     beta, covariance = _refined(problem, solution)
     total = float(n if weight is None else weight.sum())
-    verdict = judge(problem, solution, total)
+    verdict = judge(problem, solution, total, found.placed)
     unbounded = "unbounded" in verdict.certificate.problem
     if unbounded:  # while the spread ran to 0 the coefficients lost their digits
         beta = np.where(problem.plain, beta, _refined(problem, first, problem.plain)[0])
@@ -146,6 +157,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         errors["kind"] = "robust"
     if errors["kind"] != "information":
         clusters = case.clusters if errors["kind"] == "cluster" else None
+        covariance = np.where(problem.uninformed[:, None] | problem.uninformed, 0.0, covariance)
         scatter, extra = _scatter(problem, solution.theta, clusters, options.weight_kind == "frequency")
         covariance = covariance @ scatter @ covariance
         errors |= extra
@@ -154,7 +166,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     value = float(solution.sums.value[0])
     theta, spread = own_scale(problem, beta, np.asarray(back @ covariance @ back.T, dtype=float))
     lost, direction = verdict.lost, verdict.direction
-    variance = np.where(lost | unbounded | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
+    variance = np.where(lost | unbounded | problem.uninformed | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
     std = np.sqrt(variance)
     gone = np.isnan(variance)
     spread = np.where(gone[:, None] | gone[None, :], np.nan, spread)
@@ -189,7 +201,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         iterations=int(solution.iterations[0]) + (0 if first is solution else int(first.iterations[0])),
         certificate=verdict.certificate,
         converged=not verdict.certificate.problem,
-        warnings=verdict.warnings + _doubts(problem, solution.theta),
+        warnings=verdict.warnings + _noted(problem, found, unbounded) + _doubts(problem, solution.theta),
         effective_n=float(n) if options.weight_kind == "importance" else total,
         scorer=chosen.fitted(_by_block(problem, beta)),
         constant=found.constant,
@@ -205,8 +217,10 @@ def _refined(
     precision loses digits where columns are close to dependent.
     """
     hessian = solution.sums.hessian[0]
-    free = np.ones(hessian.shape[0]) if held is None else (~held).astype(float)
-    covariance = _inverse(hessian * free[:, None] * free + np.diag(1 - free))
+    held = problem.irregular if held is None else held | problem.irregular
+    free = (~held).astype(float)
+    known = np.where(problem.irregular, ~problem.uninformed, ~held).astype(float)
+    covariance = _inverse(hessian * known[:, None] * known + np.diag(1 - known))
     beta = problem.back @ solution.theta[0].astype(np.longdouble)
     cells = sum(b.x.size for b in problem.blocks)
     if cells > (50 if any(d.close for d in problem.designs) else 1) * REFINED or not np.isfinite(covariance).all():
@@ -229,7 +243,7 @@ def _refined(
             return beta, covariance
         gradient = np.broadcast_to(gradient, eta.shape) * (1 if weight is None else weight)
         slope = np.concatenate([m.T @ g for m, g in zip(x, gradient, strict=True)])
-        step = covariance @ (free * np.asarray(back.T @ slope, dtype=float))
+        step = free * covariance @ (free * np.asarray(back.T @ slope, dtype=float))
         size = float(np.sqrt(max(step @ hessian @ step, 0.0)))
         if not np.isfinite(size) or size > best:
             break

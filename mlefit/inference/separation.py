@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlefit.families.links import Array
 from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
+from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
 from mlefit.inference.result import number
 from mlefit.sample import Sample
@@ -32,12 +33,12 @@ class Verdict:
     direction: Array  # (K,) which way
 
 
-def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
-    """Whether the point is a maximum; what runs off, by name."""
-    family, hessian = problem.family, solution.sums.hessian[0]
+def judge(problem: Problem, solution: Solution, total: float, placed: Placed | None = None) -> Verdict:
+    """Whether the point is a maximum; what runs off, by name. `placed` are scores at ends and kinks."""
+    family, hessian = problem.family, _informed(problem, solution)
     size = hessian.shape[0]
     lost, direction = np.zeros(size, dtype=bool), np.zeros(size)
-    decrement = float(solution.decrement[0])
+    decrement = max(float(solution.decrement[0]), placed.excess if placed else 0.0)
     if not size:
         return Verdict(Certificate(0.0, True, None), (), lost, direction)
     diagonal = np.diag(hessian)
@@ -69,6 +70,8 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
         said.append(sentence)
         edge += [name for name in names if name not in edge]
         trouble = trouble or (sentence if fatal else "")
+    if placed and not trouble and (fallen := short(problem, solution.theta[0])):
+        said, trouble = [*said, fallen], fallen
     if not trouble and not positive and not lost.any():
         trouble = (
             "the observed information is not positive definite: the likelihood is flat along a ridge, so the "
@@ -82,6 +85,22 @@ def judge(problem: Problem, solution: Solution, total: float) -> Verdict:
     return Verdict(certificate, tuple(said), lost, direction)
 
 
+def _gram(problem: Problem) -> Array:
+    gram = np.zeros((problem.step.size, problem.step.size))
+    for part, matrix in zip(problem.slices, problem.designs, strict=True):
+        gram[part, part] = matrix.gram
+    return gram
+
+
+def _informed(problem: Problem, solution: Solution) -> Array:
+    """The Hessian (p, p), with an ordinary one for ends of the likelihood, which have none and are none to worry of."""
+    hessian, ends = solution.sums.hessian[0], problem.uninformed
+    if not ends.any():
+        return hessian
+    weight = problem.sample.total_weight[0]
+    return np.where(ends[:, None] & ends, weight * _gram(problem), np.where(ends[:, None] | ends, 0.0, hessian))
+
+
 @dataclass(frozen=True, eq=False)
 class _Runaway:
     """A direction in which the likelihood never falls: which coefficients move, and how the scores of rows do."""
@@ -93,11 +112,9 @@ class _Runaway:
 
 def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
     """Directions of little information along which the NLL goes on falling, out to where scores mean a boundary."""
-    hessian, theta = solution.sums.hessian[0], solution.theta[0]
+    hessian, theta = _informed(problem, solution), solution.theta[0]
     size = theta.size
-    gram = np.zeros((size, size))
-    for part, matrix in zip(problem.slices, problem.designs, strict=True):
-        gram[part, part] = matrix.gram
+    gram = _gram(problem)
     root_gram = np.linalg.cholesky(gram)
     half = np.linalg.inv(root_gram)
     with np.errstate(all="ignore"):

@@ -68,13 +68,15 @@ def _links(fit: Regression) -> Text:
         shown = f"{getattr(fit.family, 'link', 'logit')} P(y above a cut)"
     elif fit.family.size != len(fit.family.parameters):
         shown = f"the log odds against {harmless(fit.family.names[0])}"
+    informed = "Fisher" if fit.family.informative else "observed"
     errors = {
-        "information": "observed information",
+        "information": f"{informed} information",
         "robust": "robust sandwich",
         "cluster": f"sandwich over {fit.errors.get('clusters')} clusters, times "
         f"{significant(fit.errors.get('factor'), 4)}",
     }[fit.errors["kind"]]
-    return Text(f"{'linear in ' + shown + '; ' if shown else ''}standard errors from the {errors}", style="dim")
+    known = f"standard errors from the {errors}" if any(v == v for v in fit.std_errors.values()) else ""
+    return Text("; ".join(filter(None, (f"linear in {shown}" if shown else "", known))), style="dim")
 
 
 def _criteria(fit: Regression) -> Text:
