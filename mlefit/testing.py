@@ -488,9 +488,35 @@ def _check_statistics(case: _Case) -> None:
                     _close(family, label, np.asarray(total)[..., 0], every.sum(axis=-1), 1e-9, slack)
 
 
+def _check_bend(case: _Case) -> None:
+    """Where a family says how its NLL bends in an irregular score, it is linear on both sides of that, as said."""
+    family, y = case.family, case.y
+    for j, name in enumerate(family.names):
+        for eta in case.columns() if name in family.irregular else []:
+            rows = np.repeat(eta, case.n, axis=1)
+            try:
+                knot, *slopes = (np.broadcast_to(v, (case.n,)) for v in family.bend(name, y, rows))
+            except NotImplementedError:
+                break
+            rows[j] = knot
+            level = family.nll(y, rows)
+            for side, slope, where in zip((-1, 1), slopes, ("below", "above"), strict=True):
+                assert (slope >= 0).all(), f"{family.name}: bend of {name} falls {where} the number it gives"
+                for step in (0.25, 1.0):
+                    moved = rows.copy()
+                    moved[j] += side * step
+                    with np.errstate(all="ignore"):
+                        rise = family.nll(y, moved) - level
+                    wall = np.isinf(slope)
+                    what = f"nll of {name} {where} the number that bend gives"
+                    assert (rise[wall] == np.inf).all(), f"{family.name}: {what} is finite, and said not to be"
+                    _close(family, what, rise[~wall], (slope * step)[~wall], 1e-9, 1e-12 * np.abs(level[~wall]))
+
+
 CHECKS: Final[tuple[Callable[[_Case], None], ...]] = (
     _check_scores, _check_shapes, _check_values, _check_ends, _check_derivatives, _check_probability,
     _check_cdf, _check_cdf_density, _check_sample, _check_start, _check_statistics,
+    _check_bend,
 )  # fmt: skip
 LONG: Final = (_check_probability, _check_cdf_density, _check_sample)
 

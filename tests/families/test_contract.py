@@ -132,6 +132,24 @@ def test_a_broken_family_is_found(fault):
         check_family(broken(**methods))
 
 
+@pytest.mark.parametrize(
+    ("name", "slopes", "message"),
+    [
+        ("laplace", (1.0, 2.0), "nll of loc above the number that bend gives"),
+        ("laplace", (1.0, np.inf), "nll of loc above .* is finite"),
+        ("pareto", (-1.0, np.inf), "bend of scale falls below"),
+    ],
+)
+def test_a_bend_that_is_none_of_the_likelihood_is_found(name, slopes, message):
+    class Wrong(type(registry.get(name))):
+        def bend(self, name, y, eta):
+            knot, below, above = super().bend(name, y, eta)
+            return knot, slopes[0] * below, slopes[1] * above
+
+    with pytest.raises(AssertionError, match=message):
+        check_family(Wrong(), quick=True)
+
+
 def test_a_finite_density_beyond_an_end_is_found():
     from mlefit.families.uniform import Uniform
 
