@@ -58,7 +58,8 @@ class Categorical(ExponentialFamily):
 
     def _check(self, every: Sequence[str]) -> None:
         for name, value in self.fixed.items():
-            if name not in every:
+            # Before the labels are known, any could be meant.
+            if name not in every and (self.levels or not (name.startswith("p[") and name.endswith("]"))):
                 hint = nearest(name, every, f"it has {', '.join(every[:8])}")
                 raise UsageError(f"{self.name} has no parameter {name!r}; {hint}")
             if not 0 <= value <= 1:
@@ -66,7 +67,7 @@ class Categorical(ExponentialFamily):
         total = sum(self.fixed.values())
         if total > 1 + 1e-12:
             raise UsageError(f"the fixed probabilities sum to {total:g}, more than 1")
-        if len(self.fixed) == len(every) and total < 1 - 1e-12:
+        if self.levels and len(self.fixed) == len(every) and total < 1 - 1e-12:
             raise UsageError(f"all probabilities are fixed and sum to {total:g}, not 1")
 
     def bind(self, levels: Sequence[str]) -> Categorical:

@@ -117,6 +117,10 @@ def parse(text: str, what: str = "the expression") -> Formula:
     # Words that are Python's, such as lambda, are names like any other here: a letter of its own marks them.
     plain = re.sub(r"\b[a-z]+\b", lambda m: "ǃ" + m[0][1:] if keyword.iskeyword(m[0]) else m[0], text)
     keywords = {"ǃ" + word[1:]: word for word in keyword.kwlist}
+    # A name with a label, such as p[Adelie], is one name: a word of the same length stands for it.
+    for i, name in enumerate(dict.fromkeys(re.findall(r"\b[^\W\d]\w*\[[^\[\]]*\]", text))):
+        word = f"_{i}".rjust(len(name), "_")
+        plain, keywords = plain.replace(name, word), keywords | {word: name}
     try:
         tree = ast.parse(plain.strip().replace("\n", " "), mode="eval").body
         places: dict[str, int] = {}
@@ -164,7 +168,7 @@ def _check(
         node.id = keywords.get(node.id, node.id)
         if node.id in FUNCTIONS:
             raise refuse(f"uses the function {node.id} without its brackets")
-        found = re.search(rf"\b{node.id}\b", text)
+        found = re.search(rf"\b{re.escape(node.id)}(?!\w)", text)
         places.setdefault(node.id, found.start() if found else 0)
     elif isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.BitXor):

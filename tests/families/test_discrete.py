@@ -338,3 +338,9 @@ def test_a_base_that_runs_off_keeps_its_zeros_apart(family: Family, limit: str) 
     assert not found.converged
     assert f"fit {limit} instead" in found.warnings[0]
     assert found.estimates["pi"] > 0.3
+
+
+def test_probabilities_are_held_before_the_labels_are_known() -> None:
+    assert Categorical().pin({"p[b]": 0.5}).bind("abc").names == ("p[a]", "p[c]")
+    with pytest.raises(UsageError, match="has no parameter 'p\\[d\\]'"):
+        Categorical().pin({"p[d]": 0.5}).bind("abc")

@@ -237,3 +237,12 @@ def test_a_formula_without_a_finite_value_has_no_error_and_says_so(interval, for
 def test_a_formula_called_as_a_parameter_is_refused():
     with pytest.raises(package.UsageError, match="shape is a parameter of gamma"):
         package.fit([1.0, 3, 2, 5], "gamma", derive={"shape": "2*rate"})
+
+
+def test_a_share_of_a_label_is_a_name_in_a_formula():
+    """Odds of a and b rows: a / b with error sqrt(a b (a + b) / b^4) (delta method)."""
+    a, b = 30, 12
+    labels = ["New York"] * a + ["o-[x"] * 5 + ["Los Angeles"] * b
+    odds = package.fit({"y": labels}, "categorical", derive={"odds": "p[New York]/p[Los Angeles]"}).derived[0]
+    assert odds.estimate == pytest.approx(a / b, rel=1e-12)
+    assert odds.std_error == pytest.approx(np.sqrt(a * b * (a + b) / b**4), rel=1e-9)
