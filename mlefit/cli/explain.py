@@ -15,7 +15,8 @@ HELP = """\
 For a family: the density, the log-likelihood, the NLL, the score equations, the closed form or why there is none, and \
 the loss it is in machine learning. For a loss: the way from the likelihood to the loss, what was dropped, and the \
 gradient that a network receives. Each with an example worked on sample data when you ask. Families made of others \
-(zero-inflated:NAME, hurdle:NAME, mixture:NAME*2, scipy:NAME, density:FORMULA) are put together from theirs.
+(zero-inflated:NAME, hurdle:NAME, mixture:NAME*2, scipy:NAME, "density:FORMULA; PARAMETERS") are put together from
+theirs.
 """
 
 EXAMPLES = """\

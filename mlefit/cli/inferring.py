@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from mlefit.cli.options import LIMITS, Level, choice, option
 from mlefit.cli.texts import assigned, pairs, probabilities
+from mlefit.errors import UsageError
 
 if TYPE_CHECKING:
     from mlefit.inference.wanted import Wanted
@@ -71,6 +72,10 @@ class Inference:
         Raises:
             UsageError: texts that are not what their option takes.
         """
+        usual = Inference()
+        for name in ("replicates", "bootstrap", "bootstrap_limits"):
+            if self.interval != "bootstrap" and getattr(self, name) != getattr(usual, name):
+                raise UsageError(f"--{name.replace('_', '-')} is of the bootstrap: add --interval bootstrap")
         if self.interval != "bootstrap" and not (self.null or self.derive or self.quantile):
             return None
         from mlefit.inference.bootstrap import Plan

@@ -193,12 +193,12 @@ class Incomplete:
     truncate_below: Annotated[
         str | None,
         option("--truncate-below", metavar="NUMBER|COLUMN", panel=INCOMPLETE,
-               help="Values below this could not be seen (delayed entry)."),
+               help="Values below this could not be seen (delayed entry); an empty cell is no limit."),
     ] = None  # fmt: skip
     truncate_above: Annotated[
         str | None,
         option("--truncate-above", metavar="NUMBER|COLUMN", panel=INCOMPLETE,
-               help="Values above this could not be seen."),
+               help="Values above this could not be seen; an empty cell is no limit."),
     ] = None  # fmt: skip
 
     @property

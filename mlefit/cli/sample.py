@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import typer
 
 from mlefit.cli import options as o
-from mlefit.cli.console import output
+from mlefit.cli.console import message, output
 from mlefit.cli.distribution import Written
 from mlefit.cli.texts import pairs
 from mlefit.errors import UsageError
@@ -73,5 +74,17 @@ def command(
         else:
             request = checked(found, rows.request(data))
             chunks = draws_of(found, request, chosen)
-    write_chunks(chunks, always.format, output())
+    write_chunks(_counted(chunks), always.format, output())
     return 0
+
+
+def _counted(chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same; then says how many draws are infinite, as of a hazard that dies out, and so have no number."""
+    import numpy as np
+
+    lost = 0
+    for chunk in chunks:
+        lost += sum(int(np.isinf(v).sum()) for v in chunk.values() if v.dtype.kind == "f")
+        yield chunk
+    if lost:
+        message(f"{lost} draw{'s are' if lost > 1 else ' is'} infinite, where part of the probability lies: left empty")

@@ -219,6 +219,8 @@ def test_a_closed_output_is_said(program: Callable[..., Any], table: Callable[..
         (("--level", "95"), "a confidence level lies between 0 and 1; did you mean 0.95?"),
         (("--level", "0"), "a confidence level lies between 0 and 1, such as 0.95; 0 does not"),
         (("--dist", "bce"), "bce is a loss, not a family; its family is bernoulli"),
+        (("--replicates", "100"), "--replicates is of the bootstrap: add --interval bootstrap"),
+        (("--bootstrap-limits", "percentile"), "--bootstrap-limits is of the bootstrap: add --interval bootstrap"),
         (("--encoding", "base64"), "there is no text encoding 'base64'; try utf-8, latin-1, cp1252 or utf-16"),
     ],
 )

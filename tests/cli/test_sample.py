@@ -147,3 +147,12 @@ def test_several_fits_or_none_are_not_saved(mlefit, tmp_path, table):
     ran = mlefit("estimate", table("y", "1", "1"), "--save", tmp_path / "m.mle")
     assert (ran.status, "without a maximum" in ran.err) == (1, True)
     assert not (tmp_path / "m.mle").exists()
+
+
+def test_draws_at_infinity_are_counted(mlefit):
+    """A hazard that dies out leaves exp(rate/shape) of the units for ever: exp(-1/2) of them here."""
+    ran = mlefit("sample", "--dist", "gompertz", "--params", "shape=-1,rate=0.5", "-n", 1000, "--seed", 1)
+    empty = ran.out.splitlines().count('""')
+    assert ran.status == 0
+    assert abs(empty / 1000 - np.exp(-0.5)) < 0.06
+    assert f"{empty} draws are infinite" in ran.err
