@@ -16,6 +16,7 @@ from mlefit.families import special
 from mlefit.families.base import Derivatives, ExponentialFamily, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity, log
 from mlefit.families.support import real
+from mlefit.families.tail_derivatives import LOG_HALF, complement
 from mlefit.families.tails import log1mexp
 
 LARGE: Final = 60.0
@@ -87,16 +88,16 @@ class VonMises(ExponentialFamily):
         return np.stack([mu, log.forward(kappa)])
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
-        y, mu, kappa = _angles(y, eta)
-        with np.errstate(all="ignore"):
-            lower, upper = _log_arc(-pi - mu, y + pi, kappa), _log_arc(y - mu, pi - y, kappa)
-            return np.where(lower < upper, lower, log1mexp(np.minimum(upper, 0.0)))
+        return _tail(y, eta, lower=True)
 
     def log_sf(self, y: Array, eta: Array) -> Array:
-        y, mu, kappa = _angles(y, eta)
-        with np.errstate(all="ignore"):
-            lower, upper = _log_arc(-pi - mu, y + pi, kappa), _log_arc(y - mu, pi - y, kappa)
-            return np.where(lower < upper, log1mexp(np.minimum(lower, 0.0)), upper)
+        return _tail(y, eta, lower=False)
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return _tail_derivatives(y, eta, lower=True)
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return _tail_derivatives(y, eta, lower=False)
 
     def log_interval(self, left: Array, right: Array, eta: Array) -> Array:
         """log of the probability of the arc from `left` to `right`, wherever it lies on the circle."""
@@ -158,23 +159,80 @@ def _angles(y: Array, eta: Array) -> tuple[Array, Array, Array]:
     return y, mu, kappa
 
 
-def _log_arc(start: Array, length: Array, kappa: Array) -> Array:
-    """log of the probability of an arc that begins `start` (from -2 pi on) away from the mode.
+def _tail(y: Array, eta: Array, *, lower: bool) -> Array:
+    """log of the probability from -pi to y, or from y to pi; from that of the other side where it is the larger."""
+    y, mu, kappa = _angles(y, eta)
+    with np.errstate(all="ignore"):
+        below, above = (-pi - mu, y + pi), (y - mu, pi - y)
+        (start, length), (start_beyond, rest) = (below, above) if lower else (above, below)
+        own = np.asarray(_arc(start, length, kappa)[0])
+        large = own > LOG_HALF
+        if large.any():
+            beyond = _arc(start_beyond[large], rest[large], kappa[large])[0]
+            own[large] = log1mexp(np.minimum(beyond, 0.0))
+        return own
+
+
+def _tail_derivatives(y: Array, eta: Array, *, lower: bool) -> Derivatives:
+    """The same with its derivatives, those of the smaller side."""
+    y, mu, kappa = _angles(y, eta)
+    with np.errstate(all="ignore"):
+        below, above = (-pi - mu, y + pi), (y - mu, pi - y)
+        (start, length), (start_beyond, rest) = (below, above) if lower else (above, below)
+        value, gradient, hessian = _arc_derivatives(start, length, kappa)
+        large = value > LOG_HALF
+        if large.any():
+            beyond = _arc_derivatives(start_beyond[large], rest[large], kappa[large])
+            value[large], gradient[:, large], hessian[:, :, large] = complement(*beyond)
+        return value, gradient, hessian
+
+
+def _arc_derivatives(start: Array, length: Array, kappa: Array) -> Derivatives:
+    """log of the probability P of an arc from s to e, deviations from mu, and its derivatives in mu and log(kappa).
+
+    With f the density and v = 1 - cos: the slopes are (f(s) - f(e))/P and kappa (1 - A) - kappa E(v | arc), A = I1/I0,
+    and d kappa E(v)/d log(kappa) = kappa E(v) - kappa^2 Var(v).
+    """
+    value, mean, variance = _arc(start, length, kappa)
+    short, slope = _resultant(kappa)
+    ends = np.stack([start, start + length])
+    versine = 2 * kappa * np.sin(ends / 2) ** 2
+    density = np.exp(-versine - ln(tau) - np.log(special.i0e(kappa)) - value)
+    # No probability, or all of it, whatever the scores.
+    known = np.isfinite(value) & (length < tau)
+    density = np.where(known, density, 0.0)
+    turn = density[0] - density[1]
+    first, last = density * kappa * np.sin(ends)
+    gradient = stack(turn, np.where(known, short - mean, 0.0))
+    bend = np.where(known, slope - mean + variance, 0.0)
+    cross = density[1] * versine[1] - density[0] * versine[0] + turn * mean
+    return value, gradient, symmetric(first - last - turn * turn, cross, bend)
+
+
+def _arc(start: Array, length: Array, kappa: Array) -> tuple[Array, Array, Array]:
+    """log P of an arc that begins `start` (from -2 pi on) away from the mode; kappa E(v), kappa^2 Var(v) within it.
 
     It is cut at the modes and antimodes: between them the density is monotone.
     """
-    result = np.full(start.shape, -np.inf)
+    parts = []
     for k in range(-2, 2):
         low, high = np.maximum(start, k * pi), np.minimum(start + length, (k + 1) * pi)
-        width = np.maximum(high - low, 0.0)
-        # Distance from the mode of the end nearer to it.
-        near = low - k * pi if k % 2 == 0 else (k + 1) * pi - high
-        result = np.logaddexp(result, _log_slope(np.clip(near, 0.0, pi), width, kappa))
-    return result
+        found = np.stack([np.full(start.shape, -np.inf), np.zeros(start.shape), np.zeros(start.shape)])
+        some = high > low
+        if some.any():
+            # Distance from the mode of the end nearer to it.
+            near = low[some] - k * pi if k % 2 == 0 else (k + 1) * pi - high[some]
+            found[:, some] = _slope(np.clip(near, 0.0, pi), (high - low)[some], kappa[some])
+        parts.append(found)
+    value, mean, variance = np.stack(parts, axis=1)
+    whole = np.logaddexp.reduce(value, axis=0)
+    share = np.where(value > -np.inf, np.exp(value - whole), 0.0)
+    centre = (share * mean).sum(axis=0)
+    return whole, centre, (share * (variance + (mean - centre) ** 2)).sum(axis=0)
 
 
-def _log_slope(near: Array, width: Array, kappa: Array) -> Array:
-    """log of the integral of the density from `near` to `near + width`, both between mode and antimode."""
+def _slope(near: Array, width: Array, kappa: Array) -> Array:
+    """log P, kappa E(v) and kappa^2 Var(v) from `near` to `near + width`, both between mode and antimode, (3, m)."""
     from mlefit.families.quadrature import integral
 
     # Where kappa (cos(near) - cos(near + w)) = 40, from sin^2(half the angle).
@@ -183,7 +241,12 @@ def _log_slope(near: Array, width: Array, kappa: Array) -> Array:
     width = np.minimum(width, reach)
 
     def falling(distance: Array) -> Array:
-        return np.exp(-2 * kappa * np.sin(near + distance / 2) * np.sin(distance / 2))
+        fall = 2 * kappa * np.sin(near + distance / 2) * np.sin(distance / 2)
+        density = np.exp(-fall)
+        return np.stack([density, density * fall, density * fall * fall])
 
-    edge = -2 * kappa * np.sin(near / 2) ** 2
-    return edge + np.log(integral(falling, width)) - ln(tau) - np.log(special.i0e(kappa))
+    edge = 2 * kappa * np.sin(near / 2) ** 2
+    whole, first, second = integral(falling, width)
+    mean = first / whole
+    value = np.log(whole) - edge - ln(tau) - np.log(special.i0e(kappa))
+    return np.stack([value, edge + mean, np.maximum(second / whole - mean * mean, 0.0)])
