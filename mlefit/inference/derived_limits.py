@@ -2,15 +2,18 @@
 
 The limits of g are its smallest and largest value over the parameters whose log-likelihood falls short of the maximum
 by no more than half the chi-squared quantile (Venzon and Moolgavkar 1988, equation 2, for a function in place of a
-coordinate). The way there is followed from the estimate outwards, so that the extremes are those of the region around
-it; what cannot be followed to its end has no limit.
+coordinate). The way there is followed from the estimate outwards. A function that is not monotone can have several
+extremes on the region's boundary: so the region is looked over along rays from the estimate, a search begins anew where
+the boundary is farthest out, and the farthest extreme is kept. What cannot be followed to its end has no limit, nor has
+a function that is more extreme inside the region than anywhere on its boundary.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from itertools import product
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,13 @@ FLAT: Final = 1e-6  # curvature, 1 at the estimate, below which an extreme is no
 EXACT: Final = 1e-9  # of the conditions, in standard errors
 ENOUGH: Final = 1e-7  # where rounding lets them come no nearer
 CORRECTIONS: Final = 25
+RAYS: Final = 48
+RADII: Final = (0.25, 0.5, 0.75, 1.0)  # of the way to the boundary along a ray
+BISECTIONS: Final = 14
+ANEW: Final = 2  # searches from the boundary
+NEARBY: Final = 0.7  # standard errors between two points that lead to the same extreme
+GAIN: Final = 1e-6  # standard errors by which one extreme is farther out than another
+SLACK: Final = 1e-6  # by which a searched extreme may miss the boundary, in standard errors
 DIFFERENCE: Final = 1e-4  # standard errors between the slopes whose difference is a curvature
 
 
@@ -86,7 +96,7 @@ def extremes(
             objective, function, which[chosen], eta[chosen], value[chosen], spread[chosen],
             sign / error[chosen], unit[chosen] * (sign / error[chosen])[:, None], step,
         )  # fmt: skip
-        found[side, chosen] = _followed(region, normal_quantile(level))
+        found[side, chosen] = _farthest(region, _followed(region, normal_quantile(level)), normal_quantile(level))
     return found[0], found[1]
 
 
@@ -193,6 +203,122 @@ def _followed(region: _Region, target: float) -> Array:
         found[live[arrived]] = value[arrived]
         live = live[~arrived & (stage[live] >= SHORTEST)]
     return found
+
+
+def _farthest(region: _Region, found: Array, target: float) -> Array:
+    """The extremes (M,) that were found, or farther ones; NaN where something farther out is no extreme."""
+    known = np.flatnonzero(np.isfinite(found))
+    if not known.size or region.unit.shape[1] == 1:
+        return found
+    centre = region.function(region.centre, region.which)[0]
+    best = found.copy()
+    points, gains = _looked_over(region, known, target, centre[known])
+    gain = (best - centre) * region.factor
+    picks = [_apart(points[place, -1], gains[place, -1])[:ANEW] for place in range(known.size)]
+    for rank in range(ANEW):
+        chosen = [place for place, kept in enumerate(picks) if len(kept) > rank]
+        if chosen:
+            live = known[chosen]
+            begin = np.stack([points[place, -1, picks[place][rank]] for place in chosen])
+            again, good = _again(region, live, begin, target)
+            rise = (again - centre[live]) * region.factor[live]
+            good &= rise > gain[live] + GAIN
+            best[live[good]], gain[live[good]] = again[good], rise[good]
+    for place, i in enumerate(known.tolist()):
+        farthest = np.unravel_index(np.argmax(gains[place]), gains[place].shape)
+        if gains[place][farthest] > gain[i] + GAIN:
+            value = _searched(region, np.array([i]), points[place][farthest], target)
+            # Less than a point that is known: the function jumps, as at a pole.
+            reached = (value - centre[i]) * region.factor[i] > gains[place][farthest] - GAIN
+            best[i] = value if reached else np.nan
+    return best
+
+
+def _looked_over(region: _Region, live: Index, target: float, centre: Array) -> tuple[Array, Array]:
+    """Points (M, F, R, m) of the region at each of `RADII` on rays, and how far out the function is there (M, F, R)."""
+    size = region.unit.shape[1]
+    generator = np.random.default_rng(0)
+    axes = np.eye(size)
+    corners = np.array(list(product((-1.0, 1.0), repeat=min(size, 5))))
+    corners = np.pad(corners, ((0, 0), (0, size - corners.shape[1])))
+    common = np.concatenate([axes, -axes, corners, generator.standard_normal((RAYS, size))])[:RAYS]
+    # The parameters' own profiles leave the estimate along the rows of the spread.
+    own = region.spread[live]
+    rays = np.concatenate([np.broadcast_to(common, (live.size, *common.shape)), own, -own], axis=1)
+    length = np.sqrt((rays**2).sum(axis=2))
+    rays = np.where(length[..., None] > 0, rays / np.where(length > 0, length, 1.0)[..., None], axes[0])
+    count = rays.shape[1]
+    which = np.repeat(region.which[live], count)
+
+    def scores(radius: Array) -> Array:
+        moved = np.einsum("gij,grj->gri", region.spread[live], rays * radius[..., None])
+        return np.asarray((region.centre[live][:, None] + moved).reshape(live.size * count, -1))
+
+    inside, outside = np.zeros((live.size, count)), np.full((live.size, count), np.inf)
+    radius = np.full((live.size, count), target)
+    for _ in range(BISECTIONS):
+        drop = region.objective.value(scores(radius), which).reshape(radius.shape) - region.base[live][:, None]
+        root = np.sqrt(2 * np.maximum(drop, 0.0))
+        within = np.isfinite(root) & (root <= target)
+        inside, outside = np.where(within, np.maximum(inside, radius), inside), np.where(within, outside, radius)
+        aim = radius * np.clip(np.where(np.isfinite(root), target / np.maximum(root, 1e-300), 0.5), 0.25, 4.0)
+        between = (aim > inside) & (aim < outside)
+        middle = np.where(np.isinf(outside), 2 * radius, (inside + np.where(np.isinf(outside), inside, outside)) / 2)
+        radius = np.where(between, aim, middle)
+    points = np.stack([rays * (inside * f)[..., None] for f in RADII], axis=1)
+    values = np.stack([region.function(scores(inside * f), which)[0].reshape(radius.shape) for f in RADII], axis=1)
+    gains = (values - centre[:, None, None]) * region.factor[live][:, None, None]
+    return points, np.where(np.isfinite(gains), gains, -np.inf)
+
+
+def _apart(points: Array, gains: Array) -> list[int]:
+    """Points (R, m) of the boundary from the farthest out on, (R,), none near one before it."""
+    kept: list[int] = []
+    for j in np.argsort(-gains).tolist():
+        if gains[j] > 0 and all(_length((points[j] - points[k])[None])[0] > NEARBY for k in kept):
+            kept.append(j)
+    return kept
+
+
+def _again(region: _Region, live: Index, u: Array, target: float) -> tuple[Array, NDArray[np.bool_]]:
+    """The extreme that Newton's method finds from points u (M, m) of the boundary."""
+    here = region.conditions(live, u, np.zeros(live.size), np.full(live.size, target))
+    slope, own = here.residual[:, :-1], -here.matrix[:, :-1, -1]
+    mu = (slope * own).sum(axis=1) / np.maximum((own * own).sum(axis=1), 1e-300)
+    point, _, value, good = _corrected(region, live, np.column_stack([u, mu]), np.full(live.size, target))
+    return value, good & (point[:, -1] > 0)
+
+
+def _searched(region: _Region, live: Index, u: Array, target: float) -> float:
+    """The extreme on the boundary that a search from a point u (m,) of the region finds; NaN where it ends inside."""
+    from scipy.optimize import minimize
+
+    def conditions(point: Array) -> tuple[float, Array, float, Array]:
+        eta = region.centre[live] + region.spread[live[0]] @ point
+        sums = region.objective.sums(eta, region.which[live])
+        value, slope = region.function(eta, region.which[live])
+        spread = region.spread[live[0]]
+        out = region.factor[live[0]]
+        drop = float(2 * (sums.value[0] - region.base[live[0]]))
+        return float(value[0]) * out, spread.T @ slope[0] * out, drop, 2 * spread.T @ sums.gradient[0]
+
+    bounds: Any = {
+        "type": "ineq",
+        "fun": lambda point: target**2 - np.nan_to_num(conditions(point)[2], nan=1e10, posinf=1e10),
+        "jac": lambda point: -np.nan_to_num(conditions(point)[3]),
+    }
+    search: Any = minimize
+    found = search(
+        lambda point: -np.nan_to_num(conditions(point)[0]), u, jac=lambda point: -np.nan_to_num(conditions(point)[1]),
+        constraints=bounds, method="SLSQP", options={"maxiter": 200, "ftol": 1e-13},
+    )  # fmt: skip
+    value, _, drop, _ = conditions(found.x)
+    # Newton's method gives the last digits, and says whether it is an extreme at all.
+    sharper, good = _again(region, live, found.x[None], target)
+    if good[0] and sharper[0] * region.factor[live[0]] > value - ENOUGH:
+        return float(sharper[0])
+    on_edge = bool(found.success) and abs(np.sqrt(max(drop, 0.0)) - target) <= SLACK
+    return value / float(region.factor[live[0]]) if on_edge else float("nan")
 
 
 def _corrected(

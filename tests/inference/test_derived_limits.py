@@ -6,14 +6,16 @@ import json
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from test_bootstrap import drawn
 
 import mlefit as package
 from mlefit.families import registry
+from mlefit.families.expression import Jet
 from mlefit.inference.derived import formulas, with_formulas, with_profile_limits, with_quantiles
 from mlefit.inference.fit import Options, fit_sample
 from mlefit.inference.intervals import normal_quantile
+from mlefit.sample import Sample
 
 SMOOTH = [f for f in registry.every() if not f.labels and not f.irregular]
 CONTINUOUS = [f for f in SMOOTH if not f.discrete and len(f.columns) == 1]
@@ -246,3 +248,49 @@ def test_a_share_of_a_label_is_a_name_in_a_formula():
     odds = package.fit({"y": labels}, "categorical", derive={"odds": "p[New York]/p[Los Angeles]"}).derived[0]
     assert odds.estimate == pytest.approx(a / b, rel=1e-12)
     assert odds.std_error == pytest.approx(np.sqrt(a * b * (a + b) / b**4), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("family", "estimates", "formula", "seed"),
+    [
+        ("gamma", [2.0, 1.0], "(shape-2)*(rate-1)", 3),
+        ("gamma", [2.0, 1.0], "(shape-2)*(rate-1)", 4),
+        ("gev", [0.0, 1.0, 0.1], "(shape-0.2)*scale", 1),
+        ("normal", [0.3, 1.0], "mu*sigma", 2),
+    ],
+)
+def test_the_farthest_extreme_of_a_function_that_is_not_monotone_is_the_limit(family, estimates, formula, seed):
+    """Against SLSQP from twelve points of the region."""
+    family = registry.get(family)
+    eta = family.forward(np.array(estimates)[:, None])
+    sample = Sample(np.asarray(family.sample(np.random.default_rng(seed), eta, 15)))
+    fit = profiled(family, sample, {"g": formula})
+    [one] = fit.derived
+    spread = np.linalg.cholesky(np.linalg.inv(fit.objective.sums(fit.eta[None], np.array([0])).hessian[0]))
+    parsed = formulas({"g": formula})["g"]
+
+    def value(u):
+        theta = family.inverse((fit.eta + spread @ u)[:, None])[:, 0]
+        return float(parsed.evaluate({n: Jet(v) for n, v in zip(family.names, theta, strict=True)}).value)
+
+    def room(u):
+        nll = fit.objective.value((fit.eta + spread @ u)[None], np.array([0]))[0]
+        return Z**2 - np.nan_to_num(2 * (nll + fit.log_likelihood), nan=1e9, posinf=1e9)
+
+    found = []
+    for begin in 1.3 * np.random.default_rng(0).normal(size=(12, fit.eta.size)):
+        for sign in (-1, 1):
+            with np.errstate(all="ignore"):
+                end = minimize(lambda u, s=sign: s * value(u), begin, constraints={"type": "ineq", "fun": room})
+            if room(end.x) > -1e-6:
+                found.append(value(end.x))
+    assert one.lower == pytest.approx(min(found), abs=1e-4)
+    assert one.upper == pytest.approx(max(found), abs=1e-4)
+
+
+def test_a_pole_within_the_region_leaves_no_limit():
+    eta = registry.get("gev").forward(np.array([[0.0], [1.0], [0.1]]))
+    y = registry.get("gev").sample(np.random.default_rng(1), eta, 15)
+    fit = package.fit(y, "gev", interval="profile", derive={"end": "loc-scale/shape"})
+    assert np.isnan(fit.derived[0].lower)
+    assert any("profile limit of end" in said for said in fit.warnings)
