@@ -14,7 +14,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.bootstrap import refit
 from mlefit.inference.fit import Fit, Options, fit_sample
-from mlefit.inference.goodness import Goodness, goodness, unjudged
+from mlefit.inference.goodness import Goodness, goodness
 from mlefit.inference.nesting import contains, nesting, p_value, untested
 from mlefit.inference.result import dropped_remark, number
 from mlefit.progress import steps
@@ -76,7 +76,7 @@ class Entry:
         family: its name.
         fit: None where there is no maximum.
         error: why, "" where there is one.
-        goodness: None where there is no statistic for such rows; the comparison's notes say why.
+        goodness: None for a family that failed; without statistics where there are none for such rows.
         held_out: NLL per unit of weight of rows left out of the fit; NaN without folds.
         delta: AIC less the best one's.
         weight: Akaike's.
@@ -344,17 +344,16 @@ def _compared(
     reasons: dict[str, list[str]] = {}
     lacking: dict[str, list[str]] = {}
     for entry in judged:
-        if entry.goodness is None and entry.fit is not None and (reason := unjudged(entry.fit.family, rows)):
-            reasons.setdefault(reason, []).append(entry.family)
         if entry.goodness and entry.goodness.lacking:
-            lacking.setdefault(entry.goodness.lacking, []).append(entry.family)
+            kind = lacking if entry.goodness.statistics else reasons
+            kind.setdefault(entry.goodness.lacking, []).append(entry.family)
     for reason, names in reasons.items():
         whose = f" of {', '.join(names)}" if len(names) < len(judged) else ""
         notes.append(f"no goodness of fit{whose}: {reason}")
     notes += [f"no p-values of the goodness of fit of {', '.join(names)}: {why}" for why, names in lacking.items()]
     if group is not None and rows.n < plan.folds:
         notes.append(f"no held-out NLL: {rows.n} rows cannot be parted into {plan.folds} folds")
-    some = any(entry.goodness for entry in judged)
+    some = any(entry.goodness and entry.goodness.statistics for entry in judged)
     if some and plan.replicates is None and not replicates and options.weight_kind == "frequency":
         notes.append(f"no p-values of the goodness of fit for {rows.n} rows; --replicates 99 computes them")
     failed = [entry for entry in entries if entry.fit is None]

@@ -3,7 +3,8 @@
 New values are drawn from a fitted distribution within each row's own limits of truncation. Where rows are censored on
 one side, a censored row keeps its censoring time, and that of an observed row is drawn from the product-limit
 estimate of the censoring times beyond its value: the conditional bootstrap of Davison and Hinkley (1997, section 3.5,
-algorithm 3.1). Left-censoring is the mirror image.
+algorithm 3.1). Left-censoring is the mirror image. Rows censored on both sides, or known between two ends, are looked
+at anew as `inspection` says.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from mlefit.families.censored import Censored
 from mlefit.families.interval import log_probability
 from mlefit.families.links import Array
 from mlefit.families.truncated import Truncated
+from mlefit.inference.inspection import Inspection, parts
 from mlefit.inference.product_limit import product_limit
 
 RARE: Final = 1e-9  # probability between the limits below which the quantile function has too few digits to draw from
 
-INTERVALS: Final = (
-    "values known only to lie between two ends were inspected at times of which no more is known, so new rows cannot "
-    "be censored as these were: only the nonparametric bootstrap is open to them"
+OWN_LIMITS: Final = (
+    "rows known between two ends, each within limits of truncation of its own, do not tell how new rows would have "
+    "been seen: only the nonparametric bootstrap is open to them"
 )
 
 
@@ -37,6 +39,10 @@ def bare(family: Family) -> Family:
     return family
 
 
+def _same(values: Array) -> bool:
+    return bool((values == values[:1]).all())
+
+
 @dataclass(frozen=True, eq=False)
 class Mechanism:
     """What is known of rows besides the values, n of them.
@@ -44,9 +50,11 @@ class Mechanism:
     Attributes:
         family: the distribution itself, of the values and the columns `others`.
         others: (d, n), such as trials.
-        time: the value, or where it was lost from sight, (n,).
-        event: whether it is the value, (n,).
-        side: 1 where the others lie above their time, -1 below.
+        time: the value, or where it was lost from sight, (n,); where `side` is 0 without meaning.
+        event: whether the value is known, (n,).
+        side: 1 where the others lie above their time, -1 below, 0 where rows are censored on both sides or between two
+            ends.
+        start, end: the two ends of the value within the limits, start < Y <= end, equal where it is known, (n,).
         left, right: limits of truncation, left < Y <= right, (n,).
         limits: the rows' last columns as they were given: (2, n), or (0, n) where nothing is truncated.
         censored: whether the rows have two ends.
@@ -57,6 +65,8 @@ class Mechanism:
     time: Array
     event: NDArray[np.bool_]
     side: int
+    start: Array
+    end: Array
     left: Array
     right: Array
     limits: Array
@@ -64,11 +74,7 @@ class Mechanism:
 
     @staticmethod
     def of(family: Family, y: Array) -> Mechanism:
-        """That of rows y (d, n) of a wrapped family.
-
-        Raises:
-            UsageError: rows censored on both sides, or between two ends.
-        """
+        """That of rows y (d, n) of a wrapped family."""
         n = y.shape[-1]
         rows, limits = np.atleast_2d(y), np.zeros((0, n))
         left, right = np.full(n, -np.inf), np.full(n, np.inf)
@@ -76,25 +82,35 @@ class Mechanism:
             left, right = family.window(y)
             rows, limits, family = y[:-2], y[-2:], family.base
         if not isinstance(family, Censored):
-            return Mechanism(family, rows[1:], rows[0], np.ones(n, dtype=bool), 1, left, right, limits, False)
-        lower, upper = rows[:2]
+            seen = np.ones(n, dtype=bool)
+            return Mechanism(family, rows[1:], rows[0], seen, 1, rows[0], rows[0], left, right, limits, False)
         event, start, end = family.ends(rows)
         above, below = ~event & (end == np.inf) & (start > -np.inf), ~event & (start == -np.inf) & (end < np.inf)
-        if not (event | above).all() and not (event | below).all():
-            raise UsageError(INTERVALS)
-        side = 1 if (event | above).all() else -1
-        time = lower if side > 0 else upper
-        return Mechanism(family.base, rows[2:], time, event, side, left, right, limits, True)
+        side = 1 if (event | above).all() else -1 if (event | below).all() else 0
+        time = rows[1] if side < 0 else rows[0]
+        start, end = np.where(event, rows[0], np.maximum(start, left)), np.where(event, rows[0], np.minimum(end, right))
+        return Mechanism(family.base, rows[2:], time, event, side, start, end, left, right, limits, True)
+
+    @property
+    def alike(self) -> bool:
+        """Whether all rows have the same limits and the same other columns."""
+        rows = np.stack([self.left, self.right, *self.others])
+        return bool((rows == rows[:, :1]).all())
 
     def draw(self, generator: np.random.Generator, eta: Array, copies: int) -> Array:
         """Rows (d, copies n) of the wrapped family from scores eta (k, 1), copy by copy.
 
         Raises:
-            UsageError: the family has no quantile function, hardly any probability between the limits, or some nowhere.
+            UsageError: the family has no quantile function, hardly any probability between the limits, or some nowhere;
+                rows between two ends that have limits each of its own.
         """
+        if not self.side and not (_same(self.left) and _same(self.right)):
+            raise UsageError(OWN_LIMITS)
         values = self._values(generator, eta, copies)
         if not self.censored:
             rows = [values[None], np.tile(self.others, copies)]
+        elif not self.side:
+            rows = [self._inspected(generator, values, eta), np.tile(self.others, copies)]
         else:
             until = self._censoring_times(generator, copies)
             seen = self.side * values <= self.side * until
@@ -102,7 +118,10 @@ class Mechanism:
             beyond = np.where(seen, time, self.side * np.inf)
             ends = (time, beyond) if self.side > 0 else (beyond, time)
             rows = [np.stack(ends), np.tile(self.others, copies)]
-        if not np.isfinite(rows[0]).any(axis=0).all():  # a defective distribution: some of it is nowhere
+        lost = ~np.isfinite(rows[0]).any(axis=0)
+        if not self.side:  # a row may be open on both sides
+            lost &= rows[0][0] == rows[0][1]
+        if lost.any():  # a defective distribution: some of it is nowhere
             raise UsageError(f"the fitted {self.family.name} gives probability to no value at all: none can be drawn")
         found = np.concatenate([*rows, np.tile(self.limits, copies)])
         return found if found.shape[0] > 1 else found[0]
@@ -130,6 +149,31 @@ class Mechanism:
                 return np.asarray(np.clip(values, low, high), dtype=float)
         except NotImplementedError:
             raise UsageError(f"{self.family.name} has no quantile function, so nothing can be drawn from it") from None
+
+    def _inspected(self, generator: np.random.Generator, values: Array, eta: Array) -> Array:
+        """What would be known of the values (m,): their ends, (2, m), as the family has them."""
+        event, start, end, n = self.event, self.start, self.end, self.time.size
+        seen = np.sort(end[event])
+        edges = parts(seen, self.family.discrete)
+        count = max(edges.size - 1, 0)
+        left, right = (np.repeat(edge, n) for edge in (edges[:-1], edges[1:]))
+        with np.errstate(all="ignore"):
+            whole = self._probability(self.left, self.right, eta) * np.ones(n)
+            below, chance, above = (
+                self._probability(*ends, eta) / whole for ends in ((self.left, start), (start, end), (end, self.right))
+            )
+            held = log_probability(self.family, left, right, np.tile(self.others, count), eta)
+            held = (np.exp(held * np.ones(left.size)).reshape(count, n) / whole).mean(axis=1)
+        # Beyond the limits, and on both sides of a row without ends, there is nothing.
+        below = np.where(start <= self.left, 0.0, below)
+        above = np.where(end >= self.right, 1.0, 1 - above)
+        start, end, below, above, chance = (part[~event] for part in (start, end, below, above, chance))
+        ends = Inspection(start, end, below, above, chance, seen, edges, held).ends(generator, values)
+        if not self.family.discrete:
+            return ends
+        lower, upper = ends
+        known = (lower == upper) | (lower + 1 == upper)
+        return np.stack([np.where(known, upper, lower + (upper < np.inf)), upper])
 
     def _probability(self, left: Array, right: Array, eta: Array) -> Array:
         return np.exp(log_probability(self.family, left, right, self.others, eta))

@@ -22,6 +22,11 @@ GOODNESS: Final = {
     "anderson_darling": "AD",
     "chi_squared": "χ²",
 }
+ON: Final = {
+    "kaplan-meier": " on the Kaplan-Meier estimate",
+    "turnbull": " on Turnbull's estimate",
+    "expected": " in cells, among which the fit shares out censored counts",
+}
 SHOWN: Final = 12  # Vuong's tests in the table; json has all
 
 
@@ -66,7 +71,7 @@ def comparison_table(one: Comparison) -> RenderableType:
     if measures:
         names = {"KS": "Kolmogorov-Smirnov", "AD": "Anderson-Darling", "χ²": "Pearson's"}
         said = ", ".join(f"{GOODNESS[m]} {names[GOODNESS[m]]}" for m in measures)
-        said += " on the Kaplan-Meier estimate" * (one.censored is not None)
+        said += "".join(ON[b] for b in ON if any(e.goodness and e.goodness.basis == b for e in one.entries))
         if any("cramer_von_mises" in entry.goodness.statistics for entry in one.entries if entry.goodness):
             said += " (--format json and csv: Cramer-von Mises, too)"
         how = f"; p from {replicates} samples drawn from each fit and fitted again" if replicates else ""

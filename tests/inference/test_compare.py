@@ -10,9 +10,11 @@ import pytest
 
 import mlefit
 from mlefit.families import registry
+from mlefit.inference.cells import cells
 from mlefit.inference.compare import Plan, compare_sample, pairwise_tests, pointwise, vuong
+from mlefit.inference.edf import edf, tails
 from mlefit.inference.fit import Options, fit_sample
-from mlefit.inference.goodness import cells, edf, goodness, tails
+from mlefit.inference.goodness import goodness
 from mlefit.inference.nesting import NESTED, contains, nesting, p_value, untested
 from mlefit.sample import Sample
 

@@ -18,9 +18,11 @@ from mlefit.families.binomial import Binomial
 from mlefit.families.censored import Censored
 from mlefit.families.truncated import Truncated
 from mlefit.inference import bootstrap as b
+from mlefit.inference.cells import chi_squared, pearson
 from mlefit.inference.compare import Plan, compare_sample
+from mlefit.inference.edf import edf, residual_edf, step_edf
 from mlefit.inference.fit import fit_sample
-from mlefit.inference.goodness import chi_squared, edf, goodness, pearson, residual_edf, step_edf, unjudged
+from mlefit.inference.goodness import goodness
 from mlefit.inference.mechanism import Mechanism
 from mlefit.inference.product_limit import product_limit
 from mlefit.sample import Sample
@@ -207,25 +209,6 @@ def test_a_wrong_family_of_censored_rows_is_found_out():
     p = [goodness(fit_sample(f, sample)[0], sample, 99).p_values["anderson_darling"] for f in (wrong, family)]
     assert p[0] == 0.01
     assert p[1] > 0.05
-
-
-@pytest.mark.parametrize(
-    ("family", "rows", "reason"),
-    [
-        (Censored(registry.get("gamma")), [[1.0, 2, 3], [2.0, 2, np.inf]], "two ends"),
-        (Censored(registry.get("normal")), [[-np.inf, 2, 3], [2.0, 2, np.inf]], "both sides"),
-        (Censored(registry.get("exponential")), [[1.0, 2, 3], [np.inf] * 3], "every value"),
-        (Censored(registry.get("poisson")), [[1.0, 2, 3], [1.0, 2, np.inf]], "censored counts"),
-        (Truncated(registry.get("poisson")), [[1.0, 2, 3], [1.0, 1, 2], [np.inf] * 3], "own limits"),
-    ],
-)
-def test_rows_without_a_statistic_of_fit_are_said_to_have_none(family, rows, reason):
-    sample = Sample(np.array(rows))
-    assert reason in unjudged(family, sample)
-    found = compare_sample([family], sample, Plan(replicates=0))[0]
-    assert all(entry.goodness is None for entry in found.entries)
-    if found.entries[0].fit is not None:
-        assert any(reason in note for note in found.notes)
 
 
 def test_held_out_nll_of_censored_rows_is_that_of_fits_fold_by_fold():

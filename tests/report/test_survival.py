@@ -64,13 +64,12 @@ def test_turnbull_has_the_highest_likelihood(seed: int) -> None:
     likelihood = sum(share * holds(a, b) for a, b, share in zip(low, high, p, strict=True))
     assert (likelihood > 0).all()
     for begin, end in candidates:
-        assert (weight * holds(begin, end) / likelihood).sum() <= weight.sum() * (1 + 1e-3)
+        assert (weight * holds(begin, end) / likelihood).sum() <= weight.sum() * (1 + 1e-7)
 
 
-def test_turnbull_of_many_ends_is_that_of_their_quantiles() -> None:
+def test_turnbull_of_many_ends_is_near_the_values() -> None:
     y = np.random.default_rng(2).normal(size=5000)
     low, high, p = turnbull(y - 1e-3, y + 1e-3, np.ones(5000))
-    assert high.size <= 200
     below = np.array([(y <= value).mean() for value in high])
     np.testing.assert_allclose(np.cumsum(p), below, atol=0.01)
     assert (low <= high).all()
