@@ -24,8 +24,8 @@ support holds the data; [bold]--density[/] adds one of your own.
 Censored and truncated rows compare by the same likelihoods. Their goodness of fit is that of the Kaplan-Meier estimate
 where values are censored on one side only, and of Turnbull's where they are known between two ends; new rows behind its
 p-values keep the censoring times and limits of the old, and are taken to have been looked at whatever their values.
-Censored counts are shared out among the cells of chi-squared as the fit says. With --trials it is Pearson's. With --by all groups of a family are fitted as one batch, then ranked,
-judged and tested each apart.
+Censored counts are shared out among the cells of chi-squared as the fit says. With --trials it is Pearson's. With --by
+all groups of a family are fitted as one batch, then ranked, judged and tested each apart.
 
 [bold]--format csv[/] has one row a family, its parameters in one cell (name=value name=value); `mlefit estimate` has
 them one a row, with errors and limits.

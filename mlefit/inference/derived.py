@@ -6,7 +6,7 @@ has those.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,12 +18,17 @@ from mlefit.families.base import Family
 from mlefit.families.expression import Formula, Jet, parse, unknown
 from mlefit.families.links import BOUND, Array
 from mlefit.inference.bootstrap import Replicates, accelerations, limits
-from mlefit.inference.derived_limits import Function, extremes
+from mlefit.inference.derived_limits import Function, Values, extremes, spanned
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
 from mlefit.inference.result import parameter
 from mlefit.solvers.solution import Index
 
+FARTHEST: Final = 2.0**40  # from the estimate, beyond which no limit of a quantile of counts is looked for
+JUMPS: Final = (
+    "a quantile of counts jumps from one whole number to the next as the parameters move, so it has no standard error "
+    "and no Wald limits; --interval profile gives its smallest and largest value"
+)
 GRID: Final = 129  # points between two limits at which a function is looked at
 
 
@@ -103,7 +108,8 @@ def with_quantiles(fit: Fit, levels: Sequence[float]) -> Fit:
     """A fit with quantiles of its distribution.
 
     The slope of a quantile in the scores is -(dF / d eta) / f. Limits are symmetric, of its logarithm where the
-    support is positive (Meeker and Escobar 1998, section 8.4.3). A quantile of counts jumps, so it has no error.
+    support is positive (Meeker and Escobar 1998, section 8.4.3). A quantile of counts jumps from one number
+    to the next as the parameters move, so it has neither a slope nor an error, and no such limits.
 
     Raises:
         UsageError: a level outside (0, 1), or a family without quantiles.
@@ -129,7 +135,10 @@ def with_quantiles(fit: Fit, levels: Sequence[float]) -> Fit:
             else:
                 lower, upper = estimate - width, estimate + width
         found.append(Derived(f"{level:g}", "quantile", estimate, error, float(lower), float(upper), slope))
-    return replace(fit, derived=(*fit.derived, *found))
+    warnings = fit.warnings
+    if found and family.discrete and fit.interval_method == "wald":
+        warnings += (JUMPS,)
+    return replace(fit, derived=(*fit.derived, *found), warnings=warnings)
 
 
 def check_quantiles(family: Family, levels: Sequence[float]) -> None:
@@ -181,7 +190,7 @@ def with_profile_limits(fits: Sequence[Fit], wanted: Mapping[str, Formula]) -> l
     """Fits whose derived numbers have limits by profile likelihood, the groups of one column as a batch.
 
     With a single score they are the values at the parameter's own limits. A limit that cannot be found is NaN, and a
-    warning says so. Numbers without an error (quantiles of counts) stay without limits.
+    warning says so. Quantiles of counts have the extremes of the quantile, whole numbers both.
     """
     found = list(fits)
     batches: dict[int, list[int]] = {}
@@ -190,24 +199,24 @@ def with_profile_limits(fits: Sequence[Fit], wanted: Mapping[str, Formula]) -> l
             batches.setdefault(id(fit.objective), []).append(i)
     for places in batches.values():
         batch = [fits[i] for i in places]
-        for place, one in enumerate(batch[0].derived):
-            lower, upper = _profiled(batch, one, wanted)
+        for place in range(len(batch[0].derived)):
+            lower, upper = _profiled(batch, place, wanted)
             for i, low, high in zip(places, lower.tolist(), upper.tolist(), strict=True):
                 found[i] = _limited(found[i], place, low, high)
     return found
 
 
-def _profiled(fits: Sequence[Fit], one: Derived, wanted: Mapping[str, Formula]) -> tuple[Array, Array]:
+def _profiled(fits: Sequence[Fit], place: int, wanted: Mapping[str, Formula]) -> tuple[Array, Array]:
     """Limits of one number in fits of the same family and objective, (G,) each; NaN where none was found."""
-    family = fits[0].family
+    family, one = fits[0].family, fits[0].derived[place]
     if one.kind == "derived":
         function = _formula_function(family, wanted[one.name])
+        values: Values = lambda eta, which: function(eta, which)[0]  # noqa: E731
     elif underlying(family).discrete:
-        return np.full(len(fits), np.nan), np.full(len(fits), np.nan)
+        return _counted(fits, float(one.name))
     else:
         function = _quantile_function(underlying(family), float(one.name))
-    eta = np.stack([fit.eta for fit in fits])
-    which = np.array([fit.number for fit in fits], dtype=np.intp)
+        values = _quantile_values(underlying(family), float(one.name))
     lower, upper = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     rest = np.arange(len(fits))
     if family.size == len(family.parameters) == 1:
@@ -216,14 +225,111 @@ def _profiled(fits: Sequence[Fit], one: Derived, wanted: Mapping[str, Formula]) 
         rest = rest[~monotone]
     rest = rest[[not fits[i].certificate.at_boundary for i in rest.tolist()]]
     if rest.size:
-        value = np.array([-fits[i].log_likelihood for i in rest.tolist()])
-        free = np.array([name not in family.irregular for name in family.names], dtype=bool)
-        free = free if family.size == len(family.parameters) else np.ones(family.size, dtype=bool)
-        lower[rest], upper[rest] = extremes(
-            fits[0].objective, function, eta[rest], value, level=fits[0].level, which=which[rest], step=family.step,
-            free=free,
-        )  # fmt: skip
+        lower[rest], upper[rest] = _extremes([fits[i] for i in rest.tolist()], function, values)
     return lower, upper
+
+
+def _extremes(fits: Sequence[Fit], function: Function, values: Values) -> tuple[Array, Array]:
+    """The smallest and the largest value of a function where the likelihood of each fit is high, (G,) each."""
+    return extremes(
+        fits[0].objective, function, values, *_estimates(fits), level=fits[0].level, which=_numbers(fits),
+        step=fits[0].family.step, free=_free(fits[0].family),
+    )  # fmt: skip
+
+
+def _estimates(fits: Sequence[Fit]) -> tuple[Array, Array]:
+    """Scores (G, k) and NLL (G,)."""
+    return np.stack([fit.eta for fit in fits]), np.array([-fit.log_likelihood for fit in fits])
+
+
+def _numbers(fits: Sequence[Fit]) -> Index:
+    return np.array([fit.number for fit in fits], dtype=np.intp)
+
+
+def _free(family: Family) -> NDArray[np.bool_]:
+    """Scores that move, (k,)."""
+    if family.size != len(family.parameters):
+        return np.ones(family.size, dtype=bool)
+    return np.array([name not in family.irregular for name in family.names], dtype=bool)
+
+
+def _counted(fits: Sequence[Fit], level: float) -> tuple[Array, Array]:
+    """The smallest and the largest quantile of counts where the likelihood is high, (G,) each; NaN where not found.
+
+    The quantile at q is the first y with P(Y <= y) >= q. So its largest value is the first y at which the smallest
+    P(Y <= y) of the region reaches q, and its smallest value the first at which the largest does. Quantiles at some
+    points of the region's boundary tell where to look.
+    """
+    family = underlying(fits[0].family)
+    if fits[0].family.size == len(fits[0].family.parameters) == 1:
+        ends = np.array([[fit.lower[0], fit.upper[0]] for fit in fits])
+        with np.errstate(all="ignore"):
+            scores = np.clip(family.forward(ends.reshape(1, -1)), -BOUND, BOUND)
+            quantiles = np.asarray(family.quantile(np.full(ends.size, level), scores), dtype=float)
+        quantiles = np.where(np.isnan(ends), np.nan, quantiles.reshape(ends.shape))
+        return quantiles.min(axis=1), quantiles.max(axis=1)  # the quantile rises or falls with the parameter
+    low, high = spanned(
+        fits[0].objective, _quantile_values(family, level), *_estimates(fits), level=fits[0].level,
+        which=_numbers(fits), free=_free(fits[0].family),
+    )  # fmt: skip
+    inside = np.flatnonzero([not fit.certificate.at_boundary for fit in fits] & np.isfinite(low) & np.isfinite(high))
+
+    def reached(rows: Index, y: Array, side: int) -> Array:
+        """Whether the smallest (`side` 0) or largest (1) P(Y <= y) of fits reaches the level, 1 or 0; NaN unknown."""
+        known = np.where(y < family.support.lower, 0.0, np.where(y >= family.support.upper, 1.0, np.nan))
+        rest = np.flatnonzero(np.isnan(known))
+        if rest.size:
+            chosen = [fits[i] for i in rows[rest].tolist()]
+            found = _extremes(chosen, *_odds_functions(family, chosen, y[rest]))[side]
+            known[rest] = np.where(np.isnan(found), np.nan, found >= np.log(level / (1 - level)))
+        return known
+
+    # The largest P(Y <= low) reaches the level, as it does at a point with that quantile; the smallest P(Y < high) not.
+    return (
+        _first_reached(reached, low - 1, np.full(low.size, -np.inf), low, inside, 1),
+        _first_reached(reached, high, high - 1, np.full(high.size, np.inf), inside, 0),
+    )
+
+
+def _first_reached(
+    reached: Callable[[Index, Array, int], Array], trial: Array, low: Array, high: Array, live: Index, side: int
+) -> Array:
+    """The first whole numbers (G,) that are reached, above `low` and up to `high`, (G,), one of which may be open."""
+    result, step = np.full(trial.size, np.nan), np.ones(trial.size)
+    low, high, trial = low.copy(), high.copy(), trial.copy()
+    while live.size:
+        at = trial[live]
+        found = reached(live, at, side)
+        lost = np.isnan(found) | (step[live] > FARTHEST)
+        low[live] = np.where(found == 0, np.maximum(low[live], at), low[live])
+        high[live] = np.where(found == 1, np.minimum(high[live], at), high[live])
+        narrow = high[live] - low[live] <= 1
+        result[live] = np.where(~lost & narrow, high[live], np.nan)
+        live = live[~lost & ~narrow]
+        outward = np.where(np.isinf(high[live]), low[live] + step[live], high[live] - step[live])
+        both = np.isfinite(low[live]) & np.isfinite(high[live])
+        trial[live] = np.where(both, np.floor((low[live] + high[live]) / 2), outward)
+        step[live] *= np.where(both, 1.0, 2.0)
+    return result
+
+
+def _odds_functions(family: Family, fits: Sequence[Fit], y: Array) -> tuple[Function, Values]:
+    """log P(Y <= y) - log P(Y > y) as a function of the scores, y (G,) being that of each fit's problem."""
+    numbers = _numbers(fits)
+    of_problem = np.zeros(int(numbers.max()) + 1)
+    of_problem[numbers] = y
+
+    def function(eta: Array, which: Index) -> tuple[Array, Array]:
+        scores = np.ascontiguousarray(eta.T)
+        below, slope, _ = family.log_cdf_derivatives(of_problem[which], scores)
+        above = family.log_sf(of_problem[which], scores)
+        return below - above, (slope * np.exp(-above)).T
+
+    def values(eta: Array, which: Index) -> Array:
+        scores = np.ascontiguousarray(eta.T)
+        return np.asarray(family.log_cdf(of_problem[which], scores) - family.log_sf(of_problem[which], scores))
+
+    return function, values
 
 
 def _between(
@@ -256,7 +362,7 @@ def _limited(fit: Fit, place: int, low: float, high: float) -> Fit:
     changed[place] = replace(one, lower=low, upper=high)
     lost = [name for name, end in (("lower", low), ("upper", high)) if np.isnan(end)]
     fit = replace(fit, derived=tuple(changed))
-    if not lost or np.isnan(one.std_error):
+    if not lost or (np.isnan(one.std_error) and not (one.kind == "quantile" and underlying(fit.family).discrete)):
         return fit
     said = (
         f"no {' or '.join(lost)} profile limit of {one.label} was found: on the way there the likelihood stays high, "
@@ -291,6 +397,15 @@ def _quantile_function(family: Family, level: float) -> Function:
         return y, _quantile_slope(family, level, y, scores).T
 
     return function
+
+
+def _quantile_values(family: Family, level: float) -> Values:
+    """The same without its slopes."""
+
+    def values(eta: Array, which: Index) -> Array:
+        return np.asarray(family.quantile(np.full(len(eta), level), np.ascontiguousarray(eta.T)), dtype=float)
+
+    return values
 
 
 def _quantile_slope(family: Family, level: float, y: Array, eta: Array) -> Array:

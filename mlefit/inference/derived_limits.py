@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from mlefit.solvers.solution import Index, Objective
 
 # Scores (M, k) of the problems numbered (M,) to values (M,) and slopes (M, k).
 Function = Callable[[Array, Index], tuple[Array, Array]]
+Values = Callable[[Array, Index], Array]
 
 FIRST: Final = 0.5  # of the way to the limit, the first stage
 SHORTEST: Final = 1 / 64  # standard errors
@@ -35,6 +37,7 @@ CORRECTIONS: Final = 25
 RAYS: Final = 48
 RADII: Final = (0.25, 0.5, 0.75, 1.0)  # of the way to the boundary along a ray
 BISECTIONS: Final = 14
+NEAR: Final = 1e-3  # standard errors short of the boundary that are near enough
 ANEW: Final = 2  # searches from the boundary
 NEARBY: Final = 0.7  # standard errors between two points that lead to the same extreme
 GAIN: Final = 1e-6  # standard errors by which one extreme is farther out than another
@@ -46,6 +49,7 @@ DIFFERENCE: Final = 1e-4  # standard errors between the slopes whose difference 
 def extremes(
     objective: Objective,
     function: Function,
+    values: Values,
     eta: Array,
     value: Array,
     *,
@@ -59,6 +63,7 @@ def extremes(
     Args:
         objective: what was minimised.
         function: its `which` is that of the objective.
+        values: the function without its slopes.
         eta: (G, k) the estimates' scores.
         value: (G,) NLL there.
         level: of the interval.
@@ -73,31 +78,111 @@ def extremes(
     found = np.full((2, count), np.nan)
     if not free.any():
         return found[0], found[1]
-    sums = objective.sums(eta, which)
-    hessian = sums.hessian[:, free][:, :, free]
+    known, spread = _spread(objective, eta, value, which, free)
     slope = function(eta, which)[1]
-    known = np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(slope).all(axis=1) & np.isfinite(value)
-    known &= (slope[:, ~free] == 0).all(axis=1)
-    diagonal = np.einsum("ijj->ij", hessian)
-    known &= (diagonal > 1e-290).all(axis=1)
-    scale = np.where(known[:, None], 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
-    scaled = np.where(known[:, None, None], hessian * scale[:, :, None] * scale[:, None, :], np.eye(int(free.sum())))
-    roots, vectors = np.linalg.eigh(scaled)
-    known &= roots[:, 0] > 1e-12
-    # Coordinates u, eta = estimate + spread @ u, in which the NLL is |u|^2 / 2 above its minimum, to second order.
-    spread = np.zeros((count, eta.shape[1], int(free.sum())))
-    spread[:, free] = scale[:, :, None] * vectors / np.sqrt(np.maximum(roots, 1e-300))[:, None]
+    known &= np.isfinite(slope).all(axis=1) & (slope[:, ~free] == 0).all(axis=1)
     unit = np.einsum("gij,gi->gj", spread, slope)
     error = _length(unit)
     known &= (error > 0) & np.isfinite(error)
     chosen = np.flatnonzero(known)
     for side, sign in enumerate((-1.0, 1.0)):
         region = _Region(
-            objective, function, which[chosen], eta[chosen], value[chosen], spread[chosen],
+            objective, function, values, which[chosen], eta[chosen], value[chosen], spread[chosen],
             sign / error[chosen], unit[chosen] * (sign / error[chosen])[:, None], step,
         )  # fmt: skip
         found[side, chosen] = _farthest(region, _followed(region, normal_quantile(level)), normal_quantile(level))
     return found[0], found[1]
+
+
+@np.errstate(all="ignore")
+def spanned(
+    objective: Objective,
+    values: Values,
+    eta: Array,
+    value: Array,
+    *,
+    level: float,
+    which: Index,
+    free: NDArray[np.bool_],
+) -> tuple[Array, Array]:
+    """The smallest and the largest value of a function at the points of the region that are looked at, (G,) each.
+
+    As `extremes`, which lie no nearer together; NaN where the region is not known.
+    """
+    low, high = np.full(eta.shape[0], np.nan), np.full(eta.shape[0], np.nan)
+    known, spread = _spread(objective, eta, value, which, free)
+    rows = np.flatnonzero(known)
+    if rows.size:
+        rays = _Rays(objective, which[rows], eta[rows], value[rows], spread[rows])
+        found = rays.at(values, rays.reaches(normal_quantile(level))).reshape(rows.size, -1)
+        low[rows], high[rows] = np.nanmin(found, axis=1), np.nanmax(found, axis=1)
+    return low, high
+
+
+def _spread(
+    objective: Objective, eta: Array, value: Array, which: Index, free: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Array]:
+    """Which estimates have an ellipse about them, (G,), and coordinates (G, k, m) that make it a sphere.
+
+    In u, eta = estimate + spread @ u, the NLL is |u|^2 / 2 above its minimum, to second order.
+    """
+    hessian = objective.sums(eta, which).hessian[:, free][:, :, free]
+    diagonal = np.einsum("ijj->ij", hessian)
+    known = np.isfinite(hessian).all(axis=(1, 2)) & np.isfinite(value) & (diagonal > 1e-290).all(axis=1)
+    scale = np.where(known[:, None], 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 1.0)
+    scaled = np.where(known[:, None, None], hessian * scale[:, :, None] * scale[:, None, :], np.eye(int(free.sum())))
+    roots, vectors = np.linalg.eigh(scaled)
+    known &= roots[:, 0] > 1e-12
+    spread = np.zeros((*eta.shape, int(free.sum())))
+    spread[:, free] = scale[:, :, None] * vectors / np.sqrt(np.maximum(roots, 1e-300))[:, None]
+    return np.asarray(known), spread
+
+
+@dataclass(frozen=True, eq=False)
+class _Rays:
+    """Rays from the estimates of M problems, the first of them along the parameters' own profiles."""
+
+    objective: Objective
+    which: Index
+    centre: Array
+    base: Array
+    spread: Array
+
+    @cached_property
+    def directions(self) -> Array:
+        """(M, R, m), of length 1."""
+        size = self.spread.shape[2]
+        axes = np.eye(size)
+        corners = np.array(list(product((-1.0, 1.0), repeat=min(size, 5))))
+        corners = np.pad(corners, ((0, 0), (0, size - corners.shape[1])))
+        others = np.random.default_rng(0).standard_normal((RAYS, size))
+        common = np.concatenate([axes, -axes, corners, others])[:RAYS]
+        # A profile leaves the estimate along a row of the spread.
+        own = self.spread
+        rays = np.concatenate([own, -own, np.broadcast_to(common, (len(own), *common.shape))], axis=1)
+        length = np.sqrt((rays**2).sum(axis=2, keepdims=True))
+        return np.where(length > 0, rays / np.where(length > 0, length, 1.0), axes[0])
+
+    def at(self, values: Values, radius: Array) -> Array:
+        """A function at distances (M, R) along the rays."""
+        moved = np.einsum("gij,grj->gri", self.spread, self.directions * radius[..., None])
+        scores = (self.centre[:, None] + moved).reshape(radius.size, -1)
+        return values(scores, np.repeat(self.which, radius.shape[1])).reshape(radius.shape)
+
+    def reaches(self, target: float) -> Array:
+        """Distances (M, R) at which the rays leave the region, or shortly before."""
+        inside = np.zeros(self.directions.shape[:2])
+        outside, radius = np.full_like(inside, np.inf), np.full_like(inside, target)
+        for _ in range(BISECTIONS):
+            root = np.sqrt(2 * np.maximum(self.at(self.objective.value, radius) - self.base[:, None], 0.0))
+            within = np.isfinite(root) & (root <= target)
+            inside, outside = np.where(within, np.maximum(inside, radius), inside), np.where(within, outside, radius)
+            aim = radius * np.clip(np.where(np.isfinite(root), target / np.maximum(root, 1e-300), 0.5), 0.25, 4.0)
+            middle = np.where(np.isinf(outside), 2 * radius, (inside + np.where(np.isinf(outside), 0.0, outside)) / 2)
+            radius = np.where((aim > inside) & (aim < outside), aim, middle)
+            if (target - root[within] < NEAR).all() and within.all():
+                break
+        return inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +208,7 @@ class _Region:
 
     objective: Objective
     function: Function
+    values: Values
     which: Index
     centre: Array
     base: Array
@@ -185,7 +271,7 @@ def _followed(region: _Region, target: float) -> Array:
     tangent = np.column_stack([region.unit, np.ones(count)])
     reached, stage = np.zeros(count), np.full(count, FIRST * target)
     rise = np.zeros(count)  # of the function over its estimate, in standard errors
-    centre = region.function(region.centre, region.which)[0]
+    centre = region.values(region.centre, region.which)
     found = np.full(count, np.nan)
     live = np.arange(count)
     while live.size:
@@ -210,7 +296,7 @@ def _farthest(region: _Region, found: Array, target: float) -> Array:
     known = np.flatnonzero(np.isfinite(found))
     if not known.size or region.unit.shape[1] == 1:
         return found
-    centre = region.function(region.centre, region.which)[0]
+    centre = region.values(region.centre, region.which)
     best = found.copy()
     points, gains = _looked_over(region, known, target, centre[known])
     gain = (best - centre) * region.factor
@@ -236,37 +322,10 @@ def _farthest(region: _Region, found: Array, target: float) -> Array:
 
 def _looked_over(region: _Region, live: Index, target: float, centre: Array) -> tuple[Array, Array]:
     """Points (M, F, R, m) of the region at each of `RADII` on rays, and how far out the function is there (M, F, R)."""
-    size = region.unit.shape[1]
-    generator = np.random.default_rng(0)
-    axes = np.eye(size)
-    corners = np.array(list(product((-1.0, 1.0), repeat=min(size, 5))))
-    corners = np.pad(corners, ((0, 0), (0, size - corners.shape[1])))
-    common = np.concatenate([axes, -axes, corners, generator.standard_normal((RAYS, size))])[:RAYS]
-    # The parameters' own profiles leave the estimate along the rows of the spread.
-    own = region.spread[live]
-    rays = np.concatenate([np.broadcast_to(common, (live.size, *common.shape)), own, -own], axis=1)
-    length = np.sqrt((rays**2).sum(axis=2))
-    rays = np.where(length[..., None] > 0, rays / np.where(length > 0, length, 1.0)[..., None], axes[0])
-    count = rays.shape[1]
-    which = np.repeat(region.which[live], count)
-
-    def scores(radius: Array) -> Array:
-        moved = np.einsum("gij,grj->gri", region.spread[live], rays * radius[..., None])
-        return np.asarray((region.centre[live][:, None] + moved).reshape(live.size * count, -1))
-
-    inside, outside = np.zeros((live.size, count)), np.full((live.size, count), np.inf)
-    radius = np.full((live.size, count), target)
-    for _ in range(BISECTIONS):
-        drop = region.objective.value(scores(radius), which).reshape(radius.shape) - region.base[live][:, None]
-        root = np.sqrt(2 * np.maximum(drop, 0.0))
-        within = np.isfinite(root) & (root <= target)
-        inside, outside = np.where(within, np.maximum(inside, radius), inside), np.where(within, outside, radius)
-        aim = radius * np.clip(np.where(np.isfinite(root), target / np.maximum(root, 1e-300), 0.5), 0.25, 4.0)
-        between = (aim > inside) & (aim < outside)
-        middle = np.where(np.isinf(outside), 2 * radius, (inside + np.where(np.isinf(outside), inside, outside)) / 2)
-        radius = np.where(between, aim, middle)
-    points = np.stack([rays * (inside * f)[..., None] for f in RADII], axis=1)
-    values = np.stack([region.function(scores(inside * f), which)[0].reshape(radius.shape) for f in RADII], axis=1)
+    rays = _Rays(region.objective, region.which[live], region.centre[live], region.base[live], region.spread[live])
+    inside = rays.reaches(target)
+    points = np.stack([rays.directions * (inside * part)[..., None] for part in RADII], axis=1)
+    values = np.stack([rays.at(region.values, inside * part) for part in RADII], axis=1)
     gains = (values - centre[:, None, None]) * region.factor[live][:, None, None]
     return points, np.where(np.isfinite(gains), gains, -np.inf)
 

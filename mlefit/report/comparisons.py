@@ -74,8 +74,8 @@ def comparison_table(one: Comparison) -> RenderableType:
         said += "".join(ON[b] for b in ON if any(e.goodness and e.goodness.basis == b for e in one.entries))
         if any("cramer_von_mises" in entry.goodness.statistics for entry in one.entries if entry.goodness):
             said += " (--format json and csv: Cramer-von Mises, too)"
-        seen = ", looked at when the rows were whatever their values" * (" on Turnbull" in said)
-        how = f"; p from {replicates} samples drawn from each fit{seen} and fitted again" if replicates else ""
+        looked = ", looked at when the rows were whatever their values," * (" on Turnbull" in said)
+        how = f"; p from {replicates} samples drawn from each fit{looked} and fitted again" if replicates else ""
         parts.append(Text(f"goodness of fit: {said}{how}", style="dim"))
     parts += [
         Text.assemble(("✗ ", "red"), f"{entry.family}: {harmless(entry.error)}") for entry in one.entries if entry.error

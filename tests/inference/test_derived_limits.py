@@ -294,3 +294,37 @@ def test_a_pole_within_the_region_leaves_no_limit():
     fit = package.fit(y, "gev", interval="profile", derive={"end": "loc-scale/shape"})
     assert np.isnan(fit.derived[0].lower)
     assert any("profile limit of end" in said for said in fit.warnings)
+
+
+@pytest.mark.parametrize("name", ["negative-binomial", "zero-inflated-poisson", "hurdle:poisson"])
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_quantiles_of_counts_have_the_extremes_of_the_region(name, level):
+    """Against the quantiles at a fine grid of the region, on both sides of its boundary."""
+    y = np.random.default_rng(4).negative_binomial(2, 0.25, 60).astype(float)
+    fit = package.fit(y, name, interval="profile", quantiles=[level])
+    [one] = fit.derived
+    spread = np.linalg.cholesky(np.linalg.inv(fit.objective.sums(fit.eta[None], np.array([0])).hessian[0]))
+    axis = np.linspace(-3.5, 3.5, 141)
+    points = fit.eta + np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2) @ spread.T
+    value = fit.objective.value(points, np.zeros(len(points), dtype=np.intp))
+    inside = points[2 * (value + fit.log_likelihood) <= Z**2]
+    reached = fit.family.quantile(np.full(len(inside), level), inside.T)
+    assert (one.lower, one.upper) == (reached.min(), reached.max())
+    assert np.isnan(one.std_error)
+    assert not [said for said in fit.warnings if "quantile" in said]
+
+
+@pytest.mark.parametrize("name", ["poisson", "geometric"])
+def test_quantiles_of_counts_of_one_parameter_are_those_at_its_limits(name):
+    fit = package.fit([3.0, 5, 2, 7, 4, 4, 0, 1], name, interval="profile", quantiles=[0.9])
+    [one] = fit.derived
+    ends = fit.family.forward(np.array([[fit.lower[0], fit.upper[0]]]))
+    assert {one.lower, one.upper} == set(fit.family.quantile(np.full(2, 0.9), ends).tolist())
+    assert one.lower < one.upper
+
+
+def test_a_quantile_of_counts_has_no_wald_limits_and_says_where_there_are_some():
+    fit = package.fit([3.0, 5, 2, 7], "poisson", quantiles=[0.9])
+    [one] = fit.derived
+    assert np.isnan([one.std_error, one.lower, one.upper]).all()
+    assert sum("a quantile of counts jumps" in said for said in fit.warnings) == 1
