@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlefit.families.base import Family
 from mlefit.families.irregular import astray
 from mlefit.families.links import BOUND, Array
-from mlefit.solvers.solution import Solution
+from mlefit.solvers.solution import Objective, Solution
 
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
 ROUNDED: Final = 1e-2  # the same, at most, where the scores themselves cannot be told apart more closely
@@ -29,6 +29,8 @@ CERTAINTY: Final = (
     "one likes, so no maximum-likelihood estimate exists"
 )
 REMEDY: Final = " (see --interval profile)"
+SILENT: Final = 1e-9  # per unit of weight, a change of the NLL that is none
+ELSEWHERE: Final = (-2.0, 0.5, 2.0)  # scores of shapes, logarithms and odds at which a silent one is tried
 UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
 WIDTHS: Final = frozenset({"scale", "sigma"})  # parameters at whose zero nothing is left but one value
 FAR: Final = 12.0  # a score that no ordinary data reach, beyond what their units add to it
@@ -78,6 +80,7 @@ class Verdict:
         regular: (G, k) scores with a curvature to take standard errors from.
         covariance: (G, k, k) of the scores, NaN where not `regular`.
         edge: (G, k) -1 or +1 where a score has gone to that end of its range, else 0.
+        silent: (G, k) scores that the likelihood does not depend on, as in `unheard`.
     """
 
     certificates: tuple[Certificate, ...]
@@ -86,6 +89,7 @@ class Verdict:
     regular: NDArray[np.bool_]
     covariance: Array
     edge: NDArray[np.int8] = field(repr=False)
+    silent: NDArray[np.bool_] = field(repr=False)
 
 
 def certify(
@@ -97,6 +101,7 @@ def certify(
     constant: NDArray[np.bool_],
     counts: NDArray[np.integer[Any]],
     spikes: Sequence[str] = (),
+    silent: NDArray[np.bool_] | None = None,
 ) -> Verdict:
     """Judge a batch of fits.
 
@@ -108,6 +113,7 @@ def certify(
         constant: (G,) all values are equal.
         counts: (G,) rows.
         spikes: why the likelihood is unbounded, "" where it is not, one a problem; see `Family.unbounded`.
+        silent: (G, k) scores that the likelihood does not depend on; None for none.
     """
     theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
     count, size = theta.shape
@@ -115,6 +121,8 @@ def certify(
     edge = np.zeros((count, size), dtype=np.int8)
     edge[theta >= BOUND] = 1
     edge[theta <= -BOUND] = -1
+    silent = np.zeros((count, size), dtype=bool) if silent is None else silent
+    edge[silent] = 0
     irregular = np.array([own_scores and p.name in family.irregular for p in family.parameters][:size], dtype=bool)
     if own_scores:
         bounded = np.array(
@@ -125,7 +133,7 @@ def certify(
     uninformed = irregular & ~informative
     diagonal = np.einsum("ijj->ij", hessian)
     with np.errstate(all="ignore"):
-        regular = np.isfinite(diagonal) & (diagonal > 0) & (edge == 0)
+        regular = np.isfinite(diagonal) & (diagonal > 0) & (edge == 0) & ~silent
         # An end or a kink of the likelihood, unlike a maximum between two of them, has a slope and no information.
         sloping = np.abs(gradient) > GRADIENT * np.sqrt(np.maximum(diagonal, 0.0))
         regular &= ~(uninformed & (sloping | family.discrete))
@@ -134,7 +142,7 @@ def certify(
             step = -np.einsum("ijk,ik->ij", inverse, np.where(regular & ~irregular, gradient, 0.0))
             small = solution.decrement[:, None] <= 1e-3
             running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
-            running |= bounded & ~irregular & (edge == 0) & (diagonal <= 0) & (np.abs(theta) > 25)
+            running |= bounded & ~irregular & (edge == 0) & ~silent & (diagonal <= 0) & (np.abs(theta) > 25)
             error = np.sqrt(np.einsum("ijj->ij", inverse) * np.minimum(weight, 1.0)[:, None])
             running |= small & bounded & ~irregular & regular & (error > WIDE) & (lowest > FLAT)[:, None]
             if running.any():
@@ -142,7 +150,7 @@ def certify(
                 regular &= edge == 0
                 inverse, lowest, condition = _invert(hessian, regular)
             ridge = (solution.decrement > GRADIENT) | (lowest <= FLAT)
-            beyond = ridge[:, None] & (edge == 0) & ~irregular & _beyond(family, theta, scale)
+            beyond = ridge[:, None] & (edge == 0) & ~irregular & ~silent & _beyond(family, theta, scale)
             if beyond.any():
                 edge = np.where(beyond, np.sign(theta).astype(np.int8), edge)
                 regular &= edge == 0
@@ -204,10 +212,17 @@ def certify(
             warnings.append((fallen,))
             continue
         lost = spike[i] or (constant[i] and not family.discrete and not (arrived[i] and positive[i] and not edges))
+        lost &= not silent[i].any()
         fallen = _stuck(family, edge[i], np.abs(gradient[i]) > GRADIENT * weight[i]) if own_scores and not lost else ""
         if fallen and not family.truncated:
             certificates.append(Certificate(_number(decrement[i]), False, None, (), fallen))
             warnings.append((fallen,))
+            continue
+        if silent[i].any():
+            problem = _unidentified(family, silent[i], edges)
+            names = tuple(name for name, _, _ in edges)
+            certificates.append(Certificate(_number(decrement[i]), False, None, names, problem))
+            warnings.append((problem,))
             continue
         cause = _cause(bool(lost), bool(constant[i]), float(scale[i]), int(counts[i]))
         problem, said = _explain(family, cause, bool(finite[i]), bool(arrived[i]), bool(positive[i]), edges)
@@ -227,9 +242,44 @@ def certify(
         open_ends = np.isinf(np.array([(p.link.lower, p.link.upper) for p in family.parameters]))
         gone = ((edge > 0) & open_ends[:, 1]) | ((edge < 0) & open_ends[:, 0])
         regular &= ~((gone.sum(axis=1) > np.where(arrived, 1, 0)) & ~converged)[:, None]
+    regular &= ~silent.any(axis=1, keepdims=True)  # errors of the others would be those at a value that stands for any other
     regular &= ~uninformed  # others may well vary with an end found between two values; it has no error of its own
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
-    return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge)
+    return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge, silent)
+
+
+def unheard(family: Family, objective: Objective, solution: Solution, weight: Array) -> NDArray[np.bool_]:
+    """Scores (G, k) that the likelihood does not depend on at all where the others are, as the size of a count's
+    distribution when its mean is 0. `weight` is (G,).
+    """
+    theta = solution.theta
+    silent = np.zeros(theta.shape, dtype=bool)
+    if theta.shape[1] != len(family.parameters):
+        return silent
+    least = SILENT * weight
+    flat = np.abs(np.einsum("ijj->ij", solution.sums.hessian)) <= least[:, None]
+    flat &= np.isfinite(solution.sums.value)[:, None]
+    for j, parameter in enumerate(family.parameters):
+        rows = np.flatnonzero(flat[:, j])
+        if not rows.size or not np.isfinite(parameter.link.step) or parameter.name in family.irregular:
+            continue
+        # A parameter at its end is flat on the last stretch only: elsewhere it may matter.
+        still = np.ones(rows.size, dtype=bool)
+        for score in ELSEWHERE:
+            trial = theta[rows].copy()
+            trial[:, j] = score
+            still &= np.abs(objective.value(trial, rows) - solution.sums.value[rows]) <= least[rows]
+        silent[rows, j] = still
+    return silent
+
+
+def _unidentified(family: Family, silent: NDArray[np.bool_], edges: list[Edge]) -> str:
+    """That some parameters have no effect, and where the others are that are the cause."""
+    lost = [p.name for p, none in zip(family.parameters, silent, strict=True) if none]
+    has, they = ("has", "it is") if len(lost) == 1 else ("have", "they are")
+    effect = f"{' and '.join(lost)} {has} no effect on the likelihood: {they} not identified by these data"
+    held = " and ".join(f"{name} = {value:g}" for name, value, _ in edges)
+    return f"{held} {'lies' if len(edges) == 1 else 'lie'} on the boundary, where {effect}" if held else effect
 
 
 def _heading(family: Family, theta: Array, step: Array, scale: Array) -> NDArray[np.int8]:

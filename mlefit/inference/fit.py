@@ -18,7 +18,7 @@ from mlefit.families.base import NO_DISTRIBUTION, Family
 from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals
-from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior
+from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
@@ -308,7 +308,10 @@ def report(
         )
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
     spikes = family.unbounded(solution.theta.T, *extremes)
-    verdict = certify(family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes)
+    silent = unheard(family, target, solution, weight)
+    verdict = certify(
+        family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes, silent=silent
+    )
     eta = solution.theta.T
     with np.errstate(all="ignore"):
         score_covariance = verdict.covariance
@@ -328,6 +331,7 @@ def report(
     for j, parameter in enumerate(family.parameters if own_scores else ()):
         theta[j] = np.where(verdict.edge[:, j] > 0, parameter.link.upper, theta[j])
         theta[j] = np.where(verdict.edge[:, j] < 0, parameter.link.lower, theta[j])
+        theta[j] = np.where(verdict.silent[:, j], np.nan, theta[j])
     if not own_scores:
         at = np.array([[p.name in c.at_boundary for p in family.parameters] for c in verdict.certificates])
         theta = np.where(at.T, np.round(theta), theta)
@@ -341,6 +345,8 @@ def report(
     theta[:, nowhere] = np.nan
     if not family.size:  # nothing was estimated, such as the share of the only label
         covariance[:] = np.nan
+    below = np.einsum("gaa->ga", covariance) < 0  # the information of a saddle
+    covariance[below[:, :, None] | below[:, None, :]] = np.nan
     variance = np.einsum("gaa->ag", covariance)
     lower, upper = _limits(
         family, target, solution.theta, theta, variance, value, options, np.arange(count, dtype=np.intp)

@@ -114,13 +114,12 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     fits = [entry.fit for entry in comparison.entries if entry.fit is not None][: len(COLOURS)]
     if not fits:
         raise DataError(f"no family could be fitted to {comparison.column}, so there is nothing to draw")
-    try:
-        known = Mechanism.of(fits[0].family, sample.y)
-    except UsageError:
+    known = Mechanism.of(fits[0].family, sample.y)
+    if not known.side:
         raise UsageError(
             "--plot draws families over the Kaplan-Meier estimate, which needs values censored on one side only; "
             "`mlefit estimate --plot` draws the survival curve of one family"
-        ) from None
+        )
     if known.others.size:
         raise UsageError("--plot draws one distribution of the values; with --trials every row has its own")
     weight = np.ones(sample.n) if sample.weight is None else sample.weight
