@@ -117,6 +117,8 @@ class Family(ABC):
     truncated: bool = False  # True: the density is renormalised row by row, which may leave it without a maximum
     lumped: bool = False  # True: a density, and at zero a probability beside it
     labels: bool = False  # True: y holds codes of labels, given to `bind`
+    # Largest values of data between which the scores stay inside their bounds, and squares are numbers.
+    sizes: tuple[float, float] = (1e-100, 1e100)
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.
     irregular: frozenset[str] = frozenset()

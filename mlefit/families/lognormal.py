@@ -24,6 +24,7 @@ class Lognormal(ExponentialFamily):
         Parameter("mu", identity, "mean of log y"),
         Parameter("sigma", log, "standard deviation of log y"),
     )
+    sizes = (0.0, np.inf)  # it knows the logarithms alone
     support = positive
     _centre_size = 1
 

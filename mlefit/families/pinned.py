@@ -42,6 +42,7 @@ class Pinned(Family):
         self.aliases = family.aliases
         self.discrete = family.discrete
         self.lumped = family.lumped
+        self.sizes = family.sizes
         self.losses = family.losses
         self.columns = family.columns
         self.labels = family.labels

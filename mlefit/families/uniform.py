@@ -16,6 +16,7 @@ class Uniform(Family):
     summary = "every value between two ends equally likely"
     aliases = ("unif", "rectangular")
     parameters = (Parameter("lower", identity, "least value"), Parameter("upper", identity, "greatest value"))
+    sizes = (0.0, np.inf)
     support = real
     irregular = frozenset({"lower", "upper"})
     irregular_note = (

@@ -19,6 +19,7 @@ class Wrapped(Family):
         self.aliases = family.aliases
         self.discrete = family.discrete
         self.lumped = family.lumped
+        self.sizes = Family.sizes if family.irregular else family.sizes  # a search has squares
         self.support = family.support
         self.parameters = family.parameters
         self.irregular = family.irregular

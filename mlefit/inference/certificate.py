@@ -242,7 +242,7 @@ def certify(
         open_ends = np.isinf(np.array([(p.link.lower, p.link.upper) for p in family.parameters]))
         gone = ((edge > 0) & open_ends[:, 1]) | ((edge < 0) & open_ends[:, 0])
         regular &= ~((gone.sum(axis=1) > np.where(arrived, 1, 0)) & ~converged)[:, None]
-    regular &= ~silent.any(axis=1, keepdims=True)  # errors of the others would be those at a value that stands for any other
+    regular &= ~silent.any(axis=1, keepdims=True)  # theirs would be at a value that stands for any other
     regular &= ~uninformed  # others may well vary with an end found between two values; it has no error of its own
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
     return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge, silent)

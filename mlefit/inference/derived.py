@@ -126,7 +126,8 @@ def with_quantiles(fit: Fit, levels: Sequence[float]) -> Fit:
             error, slope = np.nan, np.zeros(fit.eta.size)
             if not family.discrete:
                 slope = _quantile_slope(family, level, y, eta)[:, 0]
-                error = float(np.sqrt(slope @ covariance @ slope))
+                unit = np.abs(slope).max(initial=0.0) or 1.0  # its squares need not be numbers
+                error = float(unit * np.sqrt(slope / unit @ covariance @ (slope / unit)))
             estimate = float(y[0])
             width = z * error if fit.interval_method != "none" else np.nan
             if family.support.lower >= 0 and estimate > 0:
@@ -264,7 +265,7 @@ def _counted(fits: Sequence[Fit], level: float) -> tuple[Array, Array]:
     if fits[0].family.size == len(fits[0].family.parameters) == 1:
         ends = np.array([[fit.lower[0], fit.upper[0]] for fit in fits])
         with np.errstate(all="ignore"):
-            scores = np.clip(family.forward(ends.reshape(1, -1)), -BOUND, BOUND)
+            scores = _within_bounds(family, family.forward(ends.reshape(1, -1)))
             quantiles = np.asarray(family.quantile(np.full(ends.size, level), scores), dtype=float)
         quantiles = np.where(np.isnan(ends), np.nan, quantiles.reshape(ends.shape))
         return quantiles.min(axis=1), quantiles.max(axis=1)  # the quantile rises or falls with the parameter
@@ -332,6 +333,11 @@ def _odds_functions(family: Family, fits: Sequence[Fit], y: Array) -> tuple[Func
     return function, values
 
 
+def _within_bounds(family: Family, scores: Array) -> Array:
+    """Scores of one parameter, logarithms and odds no farther out than they can be computed with."""
+    return np.clip(scores, -BOUND, BOUND) if np.isfinite(family.step[0]) else scores
+
+
 def _between(
     fits: Sequence[Fit], one: Derived, wanted: Mapping[str, Formula], function: Function
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
@@ -339,7 +345,7 @@ def _between(
     family = fits[0].family
     ends = np.array([[fit.lower[0], fit.upper[0]] for fit in fits])
     with np.errstate(all="ignore"):
-        scores = np.clip(family.forward(ends[None])[0], -BOUND, BOUND)
+        scores = _within_bounds(family, family.forward(ends[None])[0])
         path = scores[:, :1] + (scores[:, 1:] - scores[:, :1]) * np.linspace(0, 1, GRID)
         values = function(path.reshape(-1, 1), np.zeros(path.size, dtype=np.intp))[0].reshape(path.shape)
         if one.kind == "derived":  # a limit may be an end of the domain, which scores only come near to

@@ -413,4 +413,7 @@ def _corrected(
 
 
 def _length(vectors: Array) -> Array:
-    return np.asarray(np.sqrt((vectors**2).sum(axis=1)))
+    """Lengths (M,) of vectors (M, m) whose squares need not be numbers."""
+    largest = np.abs(vectors).max(axis=1)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.asarray(unit * np.sqrt(((vectors / unit[:, None]) ** 2).sum(axis=1)))

@@ -45,9 +45,6 @@ ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved cl
 # Below this times sqrt(n) it is taken without another look at all the rows.
 LAST: Final = 3e-8
 SHORT: Final = 12  # digits of a number that is not so by chance
-# Sizes of the data between which scores stay inside their bounds, and squares are numbers.
-SMALLEST: Final = 1e-100
-LARGEST: Final = 1e100
 
 
 @dataclass(frozen=True)
@@ -300,10 +297,11 @@ def report(
     """
     count = solution.theta.shape[0]
     scale = np.maximum(np.abs(extremes[0]), np.abs(extremes[1]))
-    for size in scale[((scale > LARGEST) | (scale < SMALLEST)) & (scale > 0) & np.isfinite(scale)].tolist()[:1]:
+    least, most = family.sizes
+    for size in scale[((scale > most) | (scale < least)) & (scale > 0) & np.isfinite(scale)].tolist()[:1]:
         unit = f"1e{int(np.floor(np.log10(size)))}"
         raise DataError(
-            f"the largest value of {column!r} is of size {size:g}, and sizes from {SMALLEST:g} to {LARGEST:g} can be "
+            f"the largest value of {column!r} is of size {size:g}, and sizes from {least:g} to {most:g} can be "
             f'fitted; take another unit, such as --column "{column} / {unit}"'
         )
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
