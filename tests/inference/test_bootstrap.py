@@ -157,7 +157,11 @@ def test_groups_are_each_bootstrapped():
     [
         ({"replicates": 5}, mlefit.UsageError, "at least 20"),
         ({"bootstrap": "bayesian"}, mlefit.UsageError, "bayesian"),
-        ({"bootstrap": "parametric", "upper": [1.5, 2, 4]}, mlefit.UsageError, "nonparametric"),
+        (
+            {"bootstrap": "parametric", "upper": [1.5, 2, 4], "truncate_below": [0, 0.5, 0]},
+            mlefit.UsageError,
+            "its own",
+        ),
         ({"bootstrap": "parametric", "weights": [1, 2, 0.5]}, mlefit.UsageError, "whole-number"),
     ],
 )
