@@ -31,6 +31,7 @@ def at(family: str | Family, parameters: Mapping[str, float]) -> tuple[Family, A
     chosen = registry.get(family) if isinstance(family, str) else family
     if chosen.labels:
         chosen = chosen.bind([name.removeprefix("p[").removesuffix("]") for name in parameters])
+    parameters = chosen.completed(parameters)
     for name in parameters:
         if name not in chosen.names:
             raise UsageError(f"{chosen.name} has no parameter {name!r} (it has {', '.join(chosen.names)})")
@@ -43,6 +44,9 @@ def at(family: str | Family, parameters: Mapping[str, float]) -> tuple[Family, A
                 f"{p.name}={parameters[p.name]:g} is outside the domain of {chosen.name}, which has {p.domain}"
             )
     theta = np.array([parameters[name] for name in chosen.names], dtype=float)
+    left = chosen.remainder
+    if left is not None and sum(parameters[name] for name in left.others) >= left.total:
+        raise UsageError(f"{' and '.join(left.others)} leave nothing of {left.total:g} for {left.name}")
     if chosen.labels and abs(theta.sum() - 1) > 1e-9:
         raise UsageError(f"the probabilities of {chosen.name} add up to {theta.sum():g}, not to 1")
     with np.errstate(all="ignore"):

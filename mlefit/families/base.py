@@ -11,7 +11,7 @@ a constant model, (k, n) for a network, (k, P, 1) for P models of the same data 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol
@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import LackingError
+from mlefit.errors import LackingError, UsageError
 from mlefit.families.links import Array, Link
 from mlefit.families.support import Support, real
 
@@ -62,6 +62,25 @@ class Parameter:
         if high == np.inf:
             return f"{self.name} {below.replace('<', '>')} {low:g}"
         return f"{'' if low == -np.inf else f'{low:g} {below} '}{self.name} {above} {high:g}"
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """A parameter that is what others leave of a total, such as the last weight of a mixture.
+
+    Attributes:
+        parameter: whose it is; not among the family's `parameters`, which are free.
+        others: the parameters that leave it, all of them among the family's.
+        total: 1, less what is held.
+    """
+
+    parameter: Parameter
+    others: tuple[str, ...]
+    total: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.parameter.name
 
 
 class Rows(Protocol):
@@ -112,8 +131,7 @@ class Family(ABC):
     losses: tuple[str, ...] = ()
     columns: tuple[str, ...] = ("y",)
     censored: bool = False  # True: rows may be intervals, so that a likelihood of 1 can be out of reach
-    # Parameters that several scores make together, such as the weights of a mixture: no profile along one score.
-    joint: frozenset[str] = frozenset()
+    remainder: Remainder | None = None  # what belongs to the distribution and follows from the parameters
     truncated: bool = False  # True: the density is renormalised row by row, which may leave it without a maximum
     lumped: bool = False  # True: a density, and at zero a probability beside it
     labels: bool = False  # True: y holds codes of labels, given to `bind`
@@ -211,6 +229,51 @@ class Family(ABC):
             result[j, j] = p.link.derivative(eta[j])
         return result
 
+    def along(self, names: Iterable[str]) -> Family:
+        """The same distributions on scores among which each of the named parameters has its own, through its link.
+
+        The family itself where they have already. The named parameters of the result, the remainder may be one of them,
+        are meant to be held: nll is infinite where they cannot all have their values.
+        """
+        return self
+
+    def translated(self, eta: Array, seen: Family) -> Array:
+        """Scores (k, ...) as those of the same distribution of `seen`, which is this family along other names."""
+        if seen is self:
+            return eta.copy()
+        told = self.told(self.inverse(eta))
+        return seen.forward(np.stack([told[name] for name in seen.names]))
+
+    def told(self, theta: Array) -> dict[str, Array]:
+        """All parameters (K, ...) by name, and after the last of those that leave it the remainder."""
+        found = dict(zip(self.names, theta, strict=True))
+        left = self.remainder
+        if left is None:
+            return found
+        value = np.asarray(left.total - sum((found[name] for name in left.others), np.zeros(np.shape(theta)[1:])))
+        place = 1 + max((self.names.index(name) for name in left.others), default=-1)
+        pairs = list(found.items())
+        return dict([*pairs[:place], (left.name, value), *pairs[place:]])
+
+    def completed(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Values of parameters by name, the remainder given with the others or in place of one of them.
+
+        Raises:
+            UsageError: it is given, and the total is not as it should be.
+        """
+        found, left = dict(values), self.remainder
+        if left is None or left.name not in found:
+            return found
+        own = found.pop(left.name)
+        rest = left.total - own
+        absent = [name for name in left.others if name not in found]
+        if len(absent) == 1:
+            found[absent[0]] = rest - sum(found[name] for name in left.others if name in found)
+        elif not absent and abs(sum(found[name] for name in left.others) - rest) > 1e-9:
+            total = own + sum(found[name] for name in left.others)
+            raise UsageError(f"{', '.join((*left.others, left.name))} add up to {total:g}, not to {left.total:g}")
+        return found
+
     # -- fitting ----------------------------------------------------------------------------------------------
 
     def bind(self, levels: Sequence[str]) -> Family:
@@ -289,7 +352,7 @@ class Family(ABC):
         """
         from mlefit.families.pinned import Pinned
 
-        return Pinned(self, fixed)
+        return Pinned(self.along(fixed), fixed)
 
     # -- the distribution -------------------------------------------------------------------------------------
 

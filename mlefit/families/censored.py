@@ -130,6 +130,9 @@ class Censored(Wrapped):
     def doubts(self, eta: Array) -> Sequence[str]:
         return self.base.doubts(eta)
 
+    def around(self, family: Family) -> Family:
+        return Censored(family)
+
     def pin(self, fixed: Mapping[str, float]) -> Family:
         return Censored(self.base.pin(fixed))
 

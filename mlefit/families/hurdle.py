@@ -15,12 +15,12 @@ from mlefit.families.base import Derivatives, Family, Parameter, Rows
 from mlefit.families.links import Array, expit, logit, softplus
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.tails import log1mexp
-from mlefit.families.zero_inflated import check_counts, columns, count, limits, quantile
+from mlefit.families.zero_inflated import ZeroOrElse, check_counts, columns, count, limits, quantile
 
 DRAWS: Final = 8
 
 
-class Hurdle(Family):
+class Hurdle(ZeroOrElse):
     """Zeros and counts above zero, each with a model of its own (Mullahy 1986, Journal of Econometrics 33, 341-365).
 
     Scores are those of `base` and then that of pi, whose estimate is the share of zeros.
@@ -39,10 +39,14 @@ class Hurdle(Family):
         self.summary = f"zeros apart from {base.name} counts above zero"
         self.columns = base.columns
         self.support = base.support
+        self.remainder = base.remainder
         self.parameters = (*limits(base, "hurdle"), Parameter("pi", logit, "probability of zero", closed=(0.0, 1.0)))
 
     def given(self, *others: Array) -> Family:
         return Hurdle(self.base, others)
+
+    def around(self, base: Family) -> Family:
+        return Hurdle(base, self.others)
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return self.base.inside(y)

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import islice, pairwise, permutations, product
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.base import Derivatives, Family, Parameter, Remainder, Rows
 from mlefit.families.imputed import Copies
 from mlefit.families.interval import with_columns
-from mlefit.families.links import BOUND, Array, logit
+from mlefit.families.links import BOUND, Array, expit, logit, softplus
+from mlefit.families.pinned import Pinned
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.support import Support
+from mlefit.families.tails import log1mexp
 
 RANDOM: Final = 8  # starts from random centres, beside the one from quantiles
 SEED: Final = 20
 SHORT: Final = 15  # rounds of EM for every start
 LONG: Final = 40  # more for the best
 KEPT: Final = 3
+ORDERS: Final = 120  # of components that a held value tells apart
 POINT: Final = 1e-5  # standard deviation, relative to the range of the data, of a component on a single value
 
 
 class Mixture(Family):
     """A mixture of m families (McLachlan and Peel 2000, section 1.4).
 
-    Scores are log(w_c / w_m) for the first m - 1 weights, then those of each component; parameters are weight_1 to
-    weight_(m-1), then each component's with its number. Components of one family are ordered by their means.
+    Parameters are weight_1 to weight_(m-1), then each component's with its number; the last weight is the remainder.
+    Scores are log(w_c / w_m) for the weights, as of labels (Aitchison 1982, section 2.1), then those of each component.
+    Components of one family are ordered by their means.
+
+    Args:
+        components: m families.
+        own: weights, by place, that have scores of their own, logit(w_c): what they leave is shared among the others
+            by the softmax of theirs.
+        left: the place of the weight that is the remainder, the last by default.
 
     Raises:
         UsageError: fewer than two components, or components that cannot be mixed.
     """
 
-    def __init__(self, components: Sequence[Family]) -> None:
+    def __init__(self, components: Sequence[Family], own: frozenset[int] = frozenset(), left: int = -1) -> None:
         names = [c.name for c in components]
         title = f"mixture:{names[0]}*{len(names)}" if len(set(names)) == 1 else "mixture:" + "+".join(names)
         if len(components) < 2:
@@ -65,14 +76,17 @@ class Mixture(Family):
             self.discrete,
         )
         count = len(components)
-        weights = [Parameter(f"weight_{i + 1}", logit, f"share of component {i + 1}") for i in range(count - 1)]
-        own = [
+        self.own, self.left = own, left % count
+        every = [Parameter(f"weight_{i + 1}", logit, f"share of component {i + 1}") for i in range(count)]
+        weights = [p for i, p in enumerate(every) if i != self.left]
+        parts = [
             Parameter(f"{p.name}_{i + 1}", p.link, p.meaning, _limit(i, p.limit), _limit(i, p.limit_below))
             for i, c in enumerate(components)
             for p in c.parameters
         ]
-        self.parameters = (*weights, *own)
-        self.joint = frozenset(p.name for p in weights) if count > 2 else frozenset()
+        self.parameters = (*weights, *parts)
+        self.remainder = Remainder(every[self.left], tuple(p.name for p in weights))
+        self._weights = Weights(count, self.left, own)
         ends = np.cumsum([count - 1, *(c.size for c in components)])
         self._parts = [slice(a, b) for a, b in pairwise(ends.tolist())]
 
@@ -80,29 +94,34 @@ class Mixture(Family):
 
     def _log_weights(self, eta: Array) -> Array:
         """(m, ...)."""
-        scores = np.concatenate([eta[: len(self.components) - 1], np.zeros((1, *eta.shape[1:]))])
-        top = scores.max(axis=0)
-        return np.asarray(scores - (top + np.log(np.exp(scores - top).sum(axis=0))))
+        return self._weights.logs(eta[: len(self.components) - 1])
 
     def forward(self, theta: Array) -> Array:
         first = len(self.components) - 1
-        last = np.maximum(1 - theta[:first].sum(axis=0), 1e-300)
-        with np.errstate(divide="ignore"):
-            scores = np.clip(np.log(theta[:first]) - np.log(last), -BOUND, BOUND)
-        return np.concatenate([scores, super().forward(theta)[first:]])
+        return np.concatenate([self._weights.scores(theta[:first]), super().forward(theta)[first:]])
 
     def inverse(self, eta: Array) -> Array:
-        first = len(self.components) - 1
-        return np.concatenate([np.exp(self._log_weights(eta))[:first], super().inverse(eta)[first:]])
+        w = np.delete(np.exp(self._log_weights(eta)), self.left, axis=0)
+        return np.concatenate([w, super().inverse(eta)[len(w) :]])
 
     def jacobian(self, eta: Array) -> Array:
         result = super().jacobian(eta)
         first = len(self.components) - 1
-        w = np.exp(self._log_weights(eta))[:first]
-        for i in range(first):
-            for j in range(first):
-                result[i, j] = w[i] * ((i == j) - w[j])
+        logs, slope, _ = self._weights.derivatives(eta[:first])
+        result[:first, :first] = np.delete(np.exp(logs)[:, None] * slope, self.left, axis=0)
         return result
+
+    def along(self, names: Iterable[str]) -> Family:
+        asked = set(names)
+        chosen = {i for i in range(len(self.components)) if f"weight_{i + 1}" in asked} | self.own
+        if len(self.components) == 2 and self.left not in chosen:  # one weight has a score of its own already
+            return self
+        if chosen == self.own:
+            return self
+        rest = [i for i in range(len(self.components)) if i not in chosen]
+        if not rest:
+            raise UsageError(f"the weights of {self.name} sum to 1, so the last follows from the others; leave one out")
+        return Mixture(self.components, frozenset(chosen), rest[-1])
 
     # -- the likelihood -----------------------------------------------------------------------------------------
 
@@ -132,13 +151,15 @@ class Mixture(Family):
             logs = self._logs(y, eta, [f[0] for f in found])
             total = _log_sum(logs)
             share = np.exp(logs - total)  # posterior probabilities of the components
-            w = np.exp(self._log_weights(eta))
             first, shape = len(self.components) - 1, total.shape
+            _, rise, bend = self._weights.derivatives(eta[:first])
             gradient, hessian = np.zeros((self.size, *shape)), np.zeros((self.size, self.size, *shape))
-            for i in range(first):
-                gradient[i] = w[i] - share[i]
-                for j in range(first):
-                    hessian[i, j] = share[i] * share[j] - w[i] * w[j] + ((w[i] - share[i]) if i == j else 0.0)
+            mean = np.zeros((first, *shape))  # of the slopes of the log weights, over the components
+            for c in range(len(self.components)):
+                mean += share[c] * rise[c]
+                hessian[:first, :first] -= share[c] * (rise[c][:, None] * rise[c][None] + bend[c])
+            gradient[:first] = -mean
+            hessian[:first, :first] += mean[:, None] * mean[None]
             pulls = []
             for c, (part, (_, slope, curve)) in enumerate(zip(self._parts, found, strict=True)):
                 none = share[c] == 0
@@ -152,21 +173,17 @@ class Mixture(Family):
                     hessian[a, b] += pull[:, None] * other[None]
             for c, (part, pull) in enumerate(zip(self._parts, pulls, strict=True)):
                 for i in range(first):
-                    cross = pull * ((i == c) - share[i])
-                    hessian[i, part] = hessian[part, i] = cross
+                    hessian[i, part] = hessian[part, i] = pull * (rise[c, i] - mean[i])
             return -total, gradient, hessian
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return np.asarray(np.any([c.inside(y) for c in self.components], axis=0))
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
-        for name in fixed:
-            if name in self.joint:
-                raise UsageError(f"{name} cannot be fixed: with more than two components the weights hang together")
-        return super().pin(fixed)
+        return PinnedMixture(self.along(fixed), fixed)
 
     def given(self, *others: Array) -> Family:
-        return Mixture([c.given(*others) for c in self.components])
+        return Mixture([c.given(*others) for c in self.components], self.own, self.left)
 
     # -- starts -------------------------------------------------------------------------------------------------
 
@@ -222,7 +239,7 @@ class Mixture(Family):
     def _maximised(self, rows: Rows, shares: Array) -> Array:
         parts = []
         weight = np.stack([rows.sum(np.broadcast_to(s, rows.y.shape[-1:])) for s in shares])
-        parts.append(np.clip(np.log(weight[:-1]) - np.log(weight[-1]), -BOUND, BOUND))
+        parts.append(self._weights.scores_of(np.log(weight / weight.sum(axis=0))))
         for component, share in zip(self.components, shares, strict=True):
             inside = component.inside(rows.y)
             known: Rows = rows if inside.all() else Copies(rows, _moved_inside(component, rows.y, inside))
@@ -246,14 +263,31 @@ class Mixture(Family):
     def ordered(self, eta: Array) -> Array:
         """The same mixture with the components of each family in the order of their means."""
         means = np.stack([self._key(c, eta[p]) for c, p in zip(self.components, self._parts, strict=True)])
-        weights = np.concatenate([eta[: len(self.components) - 1], np.zeros((1, eta.shape[1]))])
         place = np.tile(np.arange(len(self.components))[:, None], (1, eta.shape[1]))
-        for name in dict.fromkeys(c.name for c in self.components):
-            own = np.array([i for i, c in enumerate(self.components) if c.name == name])
+        for own in self._alike():
             place[own] = own[np.argsort(means[own], axis=0, kind="stable")]
-        moved = np.take_along_axis(weights, place, axis=0)
-        parts = [np.clip(moved[:-1] - moved[-1], -BOUND, BOUND)]
+        return self._placed(eta, place)
+
+    def arranged(self, eta: Array) -> list[Array]:
+        """The same mixture, (k, G), with the components of each family in every order; at most `ORDERS` of them."""
+        found = []
+        for orders in islice(product(*(permutations(own.tolist()) for own in self._alike())), ORDERS):
+            place = np.arange(len(self.components))
+            for own, order in zip(self._alike(), orders, strict=True):
+                place[own] = order
+            found.append(self._placed(eta, np.tile(place[:, None], (1, eta.shape[1]))))
+        return found
+
+    def _alike(self) -> list[NDArray[np.intp]]:
+        """The places of the components of each family."""
+        names = [c.name for c in self.components]
+        return [np.array([i for i, n in enumerate(names) if n == name]) for name in dict.fromkeys(names)]
+
+    def _placed(self, eta: Array, place: NDArray[np.intp]) -> Array:
+        """The scores (k, G) with component place[c, g] of each group in place c."""
         groups = np.arange(eta.shape[1])
+        logs = np.take_along_axis(self._log_weights(eta), place, axis=0)
+        parts = [self._weights.scores_of(logs)]
         for i, part in enumerate(self._parts):
             size = part.stop - part.start
             source = np.array([self._parts[c].start for c in place[i]])
@@ -336,6 +370,108 @@ class Mixture(Family):
 
     def __repr__(self) -> str:
         return f"Mixture({list(self.components)!r})"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of m components as functions of m - 1 scores; see `Mixture`."""
+
+    count: int
+    left: int
+    own: frozenset[int]
+
+    @property
+    def places(self) -> list[int]:
+        """The component of each score."""
+        return [i for i in range(self.count) if i != self.left]
+
+    def _parts(self, scores: Array) -> tuple[Array, Array, Array]:
+        """Logarithms of the weights that have scores of their own, of what these leave, and of the others' shares.
+
+        Shapes (m, ...), (...) and (m, ...); 0 where a component is not of the kind.
+        """
+        alone, shares = np.zeros((2, self.count, *scores.shape[1:]))
+        rest = np.full_like(shares, -np.inf)
+        rest[self.left] = 0.0
+        taken: list[Array] = []
+        for score, i in zip(scores, self.places, strict=True):
+            if i in self.own:
+                alone[i] = -softplus(-score)
+                taken.append(score)
+            else:
+                rest[i] = score
+        top = rest.max(axis=0)
+        shares = rest - (top + np.log(np.exp(rest - top).sum(axis=0)))
+        shares[sorted(self.own)] = 0.0
+        if len(taken) < 2:
+            return alone, -softplus(taken[0]) if taken else np.zeros(scores.shape[1:]), shares
+        with np.errstate(all="ignore"):
+            left = 1 - sum((expit(score) for score in taken), np.zeros(scores.shape[1:]))
+            return alone, np.log(np.where(left > 0, left, np.nan)), shares
+
+    def logs(self, scores: Array) -> Array:
+        """Logarithms of the weights, (m, ...); NaN where the weights with scores of their own add up to 1 or more."""
+        alone, rest, shares = self._parts(scores)
+        own = np.array([i in self.own for i in range(self.count)]).reshape(-1, *[1] * (scores.ndim - 1))
+        return np.where(own, alone + 0 * rest, shares + rest)
+
+    def scores(self, theta: Array) -> Array:
+        """Scores (m - 1, ...) of weights (m - 1, ...), the remainder left out."""
+        every = np.zeros((self.count, *np.shape(theta)[1:]))
+        every[self.places] = theta
+        every[self.left] = np.maximum(1 - theta.sum(axis=0), 1e-300)
+        with np.errstate(divide="ignore"):
+            return self.scores_of(np.log(every))
+
+    def scores_of(self, logs: Array) -> Array:
+        """Scores (m - 1, ...) of the logarithms of all weights (m, ...)."""
+        with np.errstate(all="ignore"):
+            found = [logs[i] - (log1mexp(logs[i]) if i in self.own else logs[self.left]) for i in self.places]
+        return np.clip(np.stack(found), -BOUND, BOUND)
+
+    def derivatives(self, scores: Array) -> Derivatives:
+        """`logs`, and its first (m, m - 1, ...) and second (m, m - 1, m - 1, ...) derivatives in the scores."""
+        logs, (_, log_rest, shares) = self.logs(scores), self._parts(scores)
+        first = np.zeros((self.count, self.count - 1, *scores.shape[1:]))
+        second = np.zeros((self.count, self.count - 1, *first.shape[1:]))
+        group = [i for i in range(self.count) if i not in self.own]
+        for i, a in enumerate(self.places):
+            if a not in self.own:
+                p = np.exp(shares[a])
+                for c in group:
+                    first[c, i] = (a == c) - p
+                    for j, b in enumerate(self.places):
+                        if b not in self.own:
+                            second[c, i, j] = p * (np.exp(shares[b]) - (a == b))
+                continue
+            odds = np.exp(logs[a] - log_rest)
+            q = expit(-scores[i])
+            first[a, i], second[a, i, i] = q, -np.exp(logs[a]) * q
+            for c in group:
+                first[c, i] = -odds * q
+                for j, b in enumerate(self.places):
+                    if b in self.own:
+                        other = np.exp(logs[b] - log_rest) * expit(-scores[j])
+                        second[c, i, j] = -odds * q * ((a == b) * (1 - 2 * expit(scores[i])) + other)
+        return logs, first, second
+
+
+class PinnedMixture(Pinned):
+    """A mixture with some parameters held. What is held tells components of one family apart, so they have no order."""
+
+    base: Mixture
+
+    def starts(self, rows: Rows) -> list[Array]:
+        """Those of the mixture with components of one family in every order: any may be the one that a value fits."""
+        found = [eta for start in self.base.starts(rows) for eta in self.base.arranged(start)]
+        with np.errstate(all="ignore"):
+            values = [self.base._total(rows, self.full(eta[self.free])) for eta in found]
+            best = np.argsort(np.stack(values), axis=0, kind="stable")[:KEPT]
+            scores = np.stack(found)[:, self.free]
+        return [scores[order, :, np.arange(order.size)].T for order in best]
+
+    def start(self, rows: Rows) -> Array:
+        return self.starts(rows)[0]
 
 
 def _limit(component: int, limit: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.errors import UsageError
-from mlefit.families.base import Derivatives, ExponentialFamily, Family, Rows
+from mlefit.families.base import Derivatives, ExponentialFamily, Family, Remainder, Rows
 from mlefit.families.links import Array
 
 CERTAIN: Final = 1e-9  # relative; a log-probability that moves less with a score beyond all measure is its limit
@@ -54,6 +55,13 @@ class Pinned(Family):
         self.start_method = family.start_method
         self.irregular_note = family.irregular_note if self.irregular else ""
         self.parameters = tuple(p for p in family.parameters if p.name not in fixed)
+        left = family.remainder
+        if left is not None:
+            others = tuple(name for name in left.others if name not in fixed)
+            held = sum(fixed[name] for name in left.others if name in fixed)
+            self.remainder = replace(left, others=others, total=round(left.total - held, 15))
+            if self.remainder.total <= 0:
+                raise UsageError(f"{_sum(left, fixed)} leave nothing of 1 for {' and '.join((*others, left.name))}")
         self.free = np.array([n not in fixed for n in family.names], dtype=bool)
         self._scores = np.array(
             [
@@ -97,6 +105,22 @@ class Pinned(Family):
         nll, gradient, hessian = self.base.derivatives(y, self.full(eta))
         nll = self._impossible(nll, lambda scores: self.base.nll(y, scores), eta)
         return nll, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
+    def forward(self, theta: Array) -> Array:
+        whole = np.empty((self.free.size, *np.shape(theta)[1:]))
+        for j, name in enumerate(self.base.names):
+            whole[j] = self.fixed[name] if name in self.fixed else theta[self.names.index(name)]
+        return self.base.forward(whole)[self.free]
+
+    def inverse(self, eta: Array) -> Array:
+        return self.base.inverse(self.full(eta))[self.free]
+
+    def jacobian(self, eta: Array) -> Array:
+        return self.base.jacobian(self.full(eta))[np.ix_(self.free, self.free)]
+
+    def along(self, names: Iterable[str]) -> Family:
+        moved = self.base.along([*self.fixed, *names])
+        return self if moved is self.base else moved.pin(self.fixed)
 
     def bind(self, levels: Sequence[str]) -> Family:
         return Pinned(self.base.bind(levels), self.fixed)
@@ -170,6 +194,10 @@ class Pinned(Family):
     def __repr__(self) -> str:
         held = ", ".join(f"{k}={v:g}" for k, v in self.fixed.items())
         return f"Pinned({self.base!r}, {held})"
+
+
+def _sum(left: Remainder, fixed: Mapping[str, float]) -> str:
+    return " and ".join(f"{name}={fixed[name]:g}" for name in left.others if name in fixed)
 
 
 class PinnedExponential(Pinned, ExponentialFamily):

@@ -49,7 +49,7 @@ class Semicontinuous(ZeroOrElse):
         self._ordinary = 0.5 if base.support.contains(np.array(0.5)) else middle
         pi = Parameter("pi", logit, "probability of zero", limit_below=base.name, closed=(0.0, 1.0))
         self.parameters = (*limits(base, prefix), pi)
-        self.joint = base.joint
+        self.remainder = base.remainder
         self.cliffs = base.cliffs
         self.summits = base.summits
 
@@ -73,6 +73,9 @@ class Semicontinuous(ZeroOrElse):
     def given(self, *others: Array) -> Family:
         return Semicontinuous(self.base, self.prefix, others)
 
+    def around(self, base: Family) -> Family:
+        return Semicontinuous(base, self.prefix, self.others)
+
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return self.base.inside(self._filled(y))
 
@@ -80,28 +83,6 @@ class Semicontinuous(ZeroOrElse):
         """Rows like these with an ordinary value in place of zeros, at which the density may have no value."""
         filled = np.where(count(y, self) == 0, self._ordinary, count(y, self))
         return filled if len(self.columns) == 1 else np.concatenate([filled[None], y[1:]])
-
-    # -- scores and parameters: the base may have parameters made of several scores ---------------------------
-
-    @property
-    def size(self) -> int:
-        return self.base.size + 1
-
-    @property
-    def step(self) -> Array:
-        return np.append(self.base.step, logit.step)
-
-    def forward(self, theta: Array) -> Array:
-        return np.concatenate([self.base.forward(theta[:-1]), logit.forward(theta[-1:])])
-
-    def inverse(self, eta: Array) -> Array:
-        return np.concatenate([self.base.inverse(eta[:-1]), logit.inverse(eta[-1:])])
-
-    def jacobian(self, eta: Array) -> Array:
-        result = np.zeros((len(self.parameters), self.size, *eta.shape[1:]))
-        result[:-1, :-1] = self.base.jacobian(eta[:-1])
-        result[-1, -1] = logit.derivative(eta[-1])
-        return result
 
     # -- the likelihood ---------------------------------------------------------------------------------------
 
@@ -138,15 +119,6 @@ class Semicontinuous(ZeroOrElse):
         share = rows.mean(apart)
         score = -logit.forward(share)[None]
         return [np.concatenate([eta, score]) for eta in self.base.starts(_Elsewhere(rows, apart, share, self))]
-
-    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
-        return self.base.unbounded(eta[:-1], low, high)
-
-    def ordered(self, eta: Array) -> Array:
-        return np.concatenate([self.base.ordered(eta[:-1]), eta[-1:]])
-
-    def doubts(self, eta: Array) -> Sequence[str]:
-        return self.base.doubts(eta[:-1])
 
     # -- the distribution -------------------------------------------------------------------------------------
 

@@ -107,6 +107,9 @@ class Truncated(Wrapped):
     def start(self, rows: Rows) -> Array:
         return self.starts(rows)[0]
 
+    def around(self, family: Family) -> Family:
+        return Truncated(family)
+
     def pin(self, fixed: Mapping[str, float]) -> Family:
         return Truncated(self.base.pin(fixed))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterable
+
 import numpy as np
 
 from mlefit.errors import LackingError
@@ -32,6 +35,7 @@ class Wrapped(Family):
         if family.irregular:
             self.start_method = "search over the data"
         self.fixed = family.fixed
+        self.remainder = family.remainder
 
     @property
     def size(self) -> int:
@@ -49,6 +53,14 @@ class Wrapped(Family):
 
     def jacobian(self, eta: Array) -> Array:
         return self.base.jacobian(eta)
+
+    def along(self, names: Iterable[str]) -> Family:
+        moved = self.base.along(names)
+        return self if moved is self.base else self.around(moved)
+
+    @abstractmethod
+    def around(self, family: Family) -> Family:
+        """The same done to the rows of another family of the same data."""
 
     def numbers(self, y: Array) -> Array:
         """What stands in the rows, (m, n): where the likelihood of an irregular family can end or bend."""

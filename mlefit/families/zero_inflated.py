@@ -5,7 +5,8 @@ nll = log(1 + exp(z)) - log(exp(z) + f(0)) at zero, log(1 + exp(z)) - log f(y) a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,47 @@ class ZeroOrElse(Family):
     """0 with the probability pi of the last score, else a draw from `base`."""
 
     base: Family
+
+    # -- scores and parameters: the base may have parameters made of several scores ---------------------------
+
+    @property
+    def size(self) -> int:
+        return self.base.size + 1
+
+    @property
+    def step(self) -> Array:
+        return np.append(self.base.step, logit.step)
+
+    def along(self, names: Iterable[str]) -> Family:
+        moved = self.base.along([name for name in names if name != "pi"])
+        return self if moved is self.base else self.around(moved)
+
+    @abstractmethod
+    def around(self, base: Family) -> Family:
+        """The same of another base."""
+
+    def forward(self, theta: Array) -> Array:
+        return np.concatenate([self.base.forward(theta[:-1]), logit.forward(theta[-1:])])
+
+    def inverse(self, eta: Array) -> Array:
+        return np.concatenate([self.base.inverse(eta[:-1]), logit.inverse(eta[-1:])])
+
+    def jacobian(self, eta: Array) -> Array:
+        result = np.zeros((len(self.parameters), self.size, *eta.shape[1:]))
+        result[:-1, :-1] = self.base.jacobian(eta[:-1])
+        result[-1, -1] = logit.derivative(eta[-1])
+        return result
+
+    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
+        return self.base.unbounded(eta[:-1], low, high)
+
+    def ordered(self, eta: Array) -> Array:
+        return np.concatenate([self.base.ordered(eta[:-1]), eta[-1:]])
+
+    def doubts(self, eta: Array) -> Sequence[str]:
+        return self.base.doubts(eta[:-1])
+
+    # -- the distribution -------------------------------------------------------------------------------------
 
     def mean(self, eta: Array) -> Array:
         return expit(-eta[-1]) * self.base.mean(eta[:-1])
@@ -69,6 +111,7 @@ class ZeroInflated(ZeroOrElse):
         self.summary = f"{base.name} with extra zeros"
         self.columns = base.columns
         self.support = base.support
+        self.remainder = base.remainder
         self.parameters = (
             *limits(base, "zero-inflated"),
             Parameter("pi", logit, "probability of an extra zero", limit_below=base.name, closed=(0.0, 1.0)),
@@ -76,6 +119,9 @@ class ZeroInflated(ZeroOrElse):
 
     def given(self, *others: Array) -> Family:
         return ZeroInflated(self.base, others)
+
+    def around(self, base: Family) -> Family:
+        return ZeroInflated(base, self.others)
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         return self.base.inside(y)

@@ -17,7 +17,7 @@ import numpy as np
 from mlefit.errors import DataError, UsageError
 from mlefit.families.base import ExponentialFamily, Family
 from mlefit.families.links import Array
-from mlefit.inference.fit import Fit, solve
+from mlefit.inference.fit import Estimate, Fit, solve
 from mlefit.inference.mechanism import Mechanism
 from mlefit.objective import RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
@@ -290,6 +290,14 @@ def with_limits(fit: Fit, found: Replicates) -> Fit:
         with np.errstate(all="ignore"):
             spread = np.atleast_2d(np.cov(found.theta, rowvar=False))
         covariance = np.where(np.isfinite(fit.covariance) & np.isfinite(spread), spread, np.nan)
+    remainder, left = fit.remainder, family.remainder
+    if remainder is not None and left is not None:
+        taken = np.isin(family.names, left.others)
+        drawn = left.total - found.theta[:, taken].sum(axis=1)
+        slope = -family.jacobian(fit.eta[:, None])[taken, :, 0].sum(axis=0)
+        own = None if (bend := accelerations(family, fit.eta, found, slope[None])) is None else float(bend[0])
+        error = float(np.std(drawn, ddof=1)) if np.isfinite(remainder.std_error) and drawn.size > 1 else np.nan
+        remainder = Estimate(remainder.value, error, *limits(drawn, remainder.value, fit.level, own))
     plan, warnings = found.plan, fit.warnings
     if found.failed:
         warnings += (f"{found.failed} of {plan.replicates} bootstrap replicates have no maximum and are left out",)
@@ -298,5 +306,5 @@ def with_limits(fit: Fit, found: Replicates) -> Fit:
     }  # fmt: skip
     return replace(
         fit, covariance=covariance, lower=lower, upper=upper, interval_method="bootstrap", warnings=warnings,
-        interval_detail=detail,
+        interval_detail=detail, remainder=remainder,
     )  # fmt: skip

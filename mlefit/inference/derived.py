@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,16 +80,14 @@ def with_formulas(fit: Fit, wanted: Mapping[str, Formula]) -> Fit:
     z = normal_quantile(fit.level)
     found, warnings = [], list(fit.warnings)
     for name, formula in wanted.items():
-        known = fit.estimates | _fixed(fit.family)
+        known = _jets(fit.family, fit.theta)
         if name in known:
             raise UsageError(f"{name} is a parameter of {fit.family.name}; call the formula of {name!r} something else")
-        values = {p: np.array(v) for p, v in known.items()}
         for used in formula.names:
-            if used not in values and used not in ("pi", "e"):
-                raise unknown(formula, used, list(values), f"the formula of {name!r}")
+            if used not in known and used not in ("pi", "e"):
+                raise unknown(formula, used, list(known), f"the formula of {name!r}")
         with np.errstate(all="ignore"):
-            ones = [{j: np.array(1.0)} for j in range(fit.theta.size)] + [{}] * len(values)
-            jet = formula.evaluate({p: Jet(v, one) for (p, v), one in zip(values.items(), ones, strict=False)})
+            jet = formula.evaluate(known)
             slope = np.array([float(jet.first.get(j, np.array(0.0))) for j in range(fit.theta.size)])
             used_ = slope != 0
             variance = slope[used_] @ fit.covariance[np.ix_(used_, used_)] @ slope[used_]
@@ -175,9 +173,7 @@ def with_bootstrap_limits(fit: Fit, found: Replicates, wanted: Mapping[str, Form
             continue
         with np.errstate(all="ignore"):
             if one.kind == "derived":
-                values = {n: found.theta[:, j] for j, n in enumerate(fit.family.names)}
-                values |= {n: np.full(len(found.theta), v) for n, v in _fixed(fit.family).items()}
-                drawn = wanted[one.name].evaluate({n: Jet(v) for n, v in values.items()}).value
+                drawn = wanted[one.name].evaluate(_jets(fit.family, found.theta.T)).value
             else:
                 drawn = family.quantile(np.full(len(found.eta), float(one.name)), found.eta.T)
         drawn = np.broadcast_to(np.asarray(drawn, dtype=float), (len(found.eta),))
@@ -350,8 +346,7 @@ def _between(
         values = function(path.reshape(-1, 1), np.zeros(path.size, dtype=np.intp))[0].reshape(path.shape)
         if one.kind == "derived":  # a limit may be an end of the domain, which scores only come near to
             formula = wanted[one.name]
-            known = {name: Jet(np.asarray(v, dtype=float)) for name, v in _fixed(family).items()}
-            exact = formula.evaluate(known | {family.names[0]: Jet(ends)}).value
+            exact = formula.evaluate(_jets(family, ends[None])).value
             values[:, [0, -1]] = np.broadcast_to(exact, ends.shape)
         change = np.diff(values, axis=1)
         monotone = np.asarray((change >= 0).all(axis=1) | (change <= 0).all(axis=1))
@@ -379,13 +374,10 @@ def _limited(fit: Fit, place: int, low: float, high: float) -> Fit:
 
 def _formula_function(family: Family, formula: Formula) -> Function:
     """A formula of the parameters as a function of the scores."""
-    fixed = {name: Jet(np.asarray(v, dtype=float)) for name, v in _fixed(family).items()}
 
     def function(eta: Array, which: Index) -> tuple[Array, Array]:
         theta, jacobian = family.inverse(eta.T), family.jacobian(eta.T)
-        one = np.ones(len(eta))
-        values = {name: Jet(theta[j], {j: one}) for j, name in enumerate(family.names)}
-        jet = formula.evaluate(fixed | values)
+        jet = formula.evaluate(_jets(family, theta))
         slope = np.zeros_like(eta)
         for j, part in jet.first.items():
             slope += (np.where(jacobian[j] != 0, part * jacobian[j], 0.0)).T
@@ -420,8 +412,14 @@ def _quantile_slope(family: Family, level: float, y: Array, eta: Array) -> Array
     return np.where((y == 0) & family.lumped, np.nan, slope)
 
 
-def _fixed(family: Family) -> dict[str, Any]:
-    return dict(family.fixed)
+def _jets(family: Family, theta: Array) -> dict[str, Jet]:
+    """Every parameter of the distribution with its slopes in the free ones, theta (K, ...); held ones have none."""
+    one = np.ones(theta.shape[1:])
+    slopes = {name: {j: one} for j, name in enumerate(family.names)}
+    if family.remainder is not None:
+        slopes[family.remainder.name] = {family.names.index(name): -one for name in family.remainder.others}
+    held = {name: Jet(np.full(theta.shape[1:], v)) for name, v in family.fixed.items()}
+    return {name: Jet(np.asarray(v), slopes[name]) for name, v in family.told(theta).items()} | held
 
 
 def _score_covariance(fit: Fit) -> Array:

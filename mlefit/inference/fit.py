@@ -5,7 +5,7 @@ All groups are one batch from the first number to the last; a fit of one column 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
@@ -17,10 +17,10 @@ from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import NO_DISTRIBUTION, Family
 from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
-from mlefit.inference import intervals
+from mlefit.inference import intervals, result
 from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard
 from mlefit.inference.rescue import rescued
-from mlefit.inference.result import Result
+from mlefit.inference.result import Record, Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
@@ -74,6 +74,16 @@ class Options:
             )
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of one parameter; NaN for what does not exist."""
+
+    value: float
+    std_error: float = float("nan")
+    lower: float = float("nan")
+    upper: float = float("nan")
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Fit(Result):
     """The maximum-likelihood fit of one family to one column or group: what every `Result` has, and the following.
@@ -83,6 +93,7 @@ class Fit(Result):
     Attributes:
         eta: (k,) estimated scores.
         theta: (K,) estimated parameters, inf where one runs off.
+        remainder: the parameter that these leave, such as the last weight of a mixture; see `Family.remainder`.
         covariance: (K, K) of the parameters, from the information or from bootstrap replicates, where the limits are
             the bootstrap's; NaN where there is no standard error.
         log_likelihood: with every constant; NaN where it is unbounded, minus infinity where all parameters are held
@@ -100,6 +111,7 @@ class Fit(Result):
     theta: Array
     objective: RowObjective | StatisticObjective
     number: int
+    remainder: Estimate | None = None
     weight_kind: WeightKind = "frequency"
     interval_detail: Mapping[str, Any] = field(default_factory=dict)
     derived: tuple[Derived, ...] = ()
@@ -108,8 +120,58 @@ class Fit(Result):
 
     @property
     def estimates(self) -> dict[str, float]:
-        """Every parameter's estimate."""
-        return dict(zip(self.family.names, self.theta.tolist(), strict=True))
+        """Every parameter's estimate, those held last."""
+        return self._told(self.theta, "value") | self.held
+
+    @property
+    def std_errors(self) -> dict[str, float]:
+        """Every parameter's standard error; NaN where none exists."""
+        return self._told(np.sqrt(np.diag(self.covariance)), "std_error") | dict.fromkeys(self.held, np.nan)
+
+    @property
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Confidence limits of every parameter; NaN where there are none."""
+        lower, upper = self._told(self.lower, "lower"), self._told(self.upper, "upper")
+        return {name: (low, upper[name]) for name, low in lower.items()} | dict.fromkeys(self.held, (np.nan, np.nan))
+
+    def _told(self, values: Array, what: str) -> dict[str, float]:
+        """Numbers of the free parameters (K,) by name, and in its place that of the remainder."""
+        found = {name: float(v) for name, v in self.family.told(values).items()}
+        if self.remainder is not None and self.family.remainder is not None:
+            found[self.family.remainder.name] = getattr(self.remainder, what)
+        return {name: v for name, v in found.items() if name not in self.held}
+
+    def parameters(self) -> dict[str, Record]:
+        """Estimate, standard error and limits of every parameter; those held come last, `fixed`."""
+        errors, limits, held = self.std_errors, self.limits, self._held()
+        found = {name: result.parameter(value, errors[name], *limits[name]) for name, value in self.estimates.items()}
+        return found | held
+
+    def along(self, names: Iterable[str]) -> Fit:
+        """The fit on scores among which each of the named parameters has its own; see `Family.along`."""
+        family = self.family.along(names)
+        if family is self.family:
+            return self
+        theta = np.array([self._told(self.theta, "value")[name] for name in family.names])
+        chosen = np.stack([self._mixed()[name] for name in family.names])
+        assert isinstance(self.objective, RowObjective), "what has statistics has its parameters' scores"
+        return replace(
+            self, family=family, objective=replace(self.objective, family=family), theta=theta, remainder=None,
+            eta=family.forward(theta[:, None])[:, 0], covariance=chosen @ self.covariance @ chosen.T,
+        )  # fmt: skip
+
+    def _mixed(self) -> dict[str, Array]:
+        """What every parameter that is not held takes of the free ones, to first order, (K,) each."""
+        found = dict(zip(self.family.names, np.eye(self.theta.size), strict=True))
+        left = self.family.remainder
+        if left is not None and left.others:
+            found[left.name] = -sum((found[name] for name in left.others), np.zeros(self.theta.size))
+        return {name: found[name] for name in self._told(self.theta, "value")}
+
+    def _covariance(self) -> Array:
+        if self.remainder is None:
+            return self.covariance
+        return covariance_of(np.stack(list(self._mixed().values())), self.covariance)
 
     def interval(
         self,
@@ -138,24 +200,21 @@ class Fit(Result):
         method = method or cast("Interval", "wald" if self.interval_method == "none" else self.interval_method)
         plan = {"replicates": replicates, "seed": seed, "kind": bootstrap, "limits": bootstrap_limits}
         if method == "bootstrap":
-            lower, upper = self._bootstrapped(level, {name: v for name, v in plan.items() if v is not None})
-            pairs = zip(lower.tolist(), upper.tolist(), strict=True)
-            return dict(zip(self.family.names, pairs, strict=True))
+            return self._bootstrapped(level, {name: v for name, v in plan.items() if v is not None}).limits
         options = Options(level=level, interval=method, weight_kind=self.weight_kind)
-        lower, upper = _limits(
+        lower, upper, remainder = _limits(
             self.family,
             self.objective,
             self.eta[None],
             self.theta[:, None],
-            np.diag(self.covariance)[:, None],
+            self.covariance[None],
             np.array([-self.log_likelihood]),
             options,
             np.array([self.number], dtype=np.intp),
         )
-        pairs = zip(lower[:, 0].tolist(), upper[:, 0].tolist(), strict=True)
-        return dict(zip(self.family.names, pairs, strict=True))
+        return replace(self, lower=lower[:, 0], upper=upper[:, 0], remainder=remainder[0]).limits
 
-    def _bootstrapped(self, level: float, asked: dict[str, Any]) -> tuple[Array, Array]:
+    def _bootstrapped(self, level: float, asked: dict[str, Any]) -> Fit:
         from mlefit.inference.bootstrap import Plan, bootstrap, with_limits
 
         own = dict(self.interval_detail)
@@ -163,16 +222,17 @@ class Fit(Result):
             own["kind"] = own.pop("bootstrap")
         plan = Plan(**(own | asked))
         if level == self.level and own and plan == Plan(**own):
-            return self.lower, self.upper
+            return self
         if self.sample is None:
             raise UsageError("the rows of a file so large are not kept; ask for bootstrap limits when you fit it")
         Options(level=level)
         if not self.converged:
-            return np.full_like(self.theta, np.nan), np.full_like(self.theta, np.nan)
+            none = np.full_like(self.theta, np.nan)
+            left = self.remainder
+            return replace(self, lower=none, upper=none, remainder=left and Estimate(left.value, left.std_error))
         rows = self.sample if self.sample.groups == 1 else self.sample.take(np.array([self.number]))
         found = bootstrap(self, rows, plan, importance=self.weight_kind == "importance")
-        limited = with_limits(replace(self, level=level), found)
-        return limited.lower, limited.upper
+        return with_limits(replace(self, level=level), found)
 
     @property
     def parameters_count(self) -> int:
@@ -345,9 +405,8 @@ def report(
         covariance[:] = np.nan
     below = np.einsum("gaa->ga", covariance) < 0  # the information of a saddle
     covariance[below[:, :, None] | below[:, None, :]] = np.nan
-    variance = np.einsum("gaa->ag", covariance)
-    lower, upper = _limits(
-        family, target, solution.theta, theta, variance, value, options, np.arange(count, dtype=np.intp)
+    lower, upper, remainders = _limits(
+        family, target, solution.theta, theta, covariance, value, options, np.arange(count, dtype=np.intp)
     )
     closed = solution.iterations == 0
     drops = [dropped] * count if isinstance(dropped, int) else dropped
@@ -390,6 +449,7 @@ def report(
             effective_n=float(effective[i]),
             objective=target,
             number=i,
+            remainder=remainders[i],
             weight_kind=options.weight_kind,
             sample=sample,
         )
@@ -536,19 +596,21 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
     """The starts, each (k, G), and one more: the best of them with the parameters that the user has set."""
     if not start:
         return candidates
+    seen = family.along(start)
     for name, value in start.items():
-        if name not in family.names:
+        if name not in seen.names:
             has = ", ".join(family.names)
             raise UsageError(f"{family.name} has no parameter {name!r} to start from (it has {has})")
-        link = family.parameters[family.names.index(name)].link
+        link = seen.parameters[seen.names.index(name)].link
         if not link.lower < value < link.upper:
             raise UsageError(f"the start {name}={value:g} is outside the domain {link.lower:g} to {link.upper:g}")
     with np.errstate(all="ignore"):
-        theta = family.inverse(candidates[0])
+        eta = family.translated(candidates[0], seen)
         for name, value in start.items():
             if name not in family.irregular:  # found without a solver, which a start would only hinder
-                theta[family.names.index(name)] = value
-        return [*candidates, family.forward(theta)]
+                j = seen.names.index(name)
+                eta[j] = seen.parameters[j].link.forward(np.asarray(value, dtype=float))
+        return [*candidates, seen.translated(eta, family)]
 
 
 def _extremes(family: Family, sample: Sample) -> tuple[Array, Array]:
@@ -566,19 +628,41 @@ def _limits(
     target: RowObjective | StatisticObjective,
     scores: Array,
     theta: Array,
-    variance: Array,
+    covariance: Array,
     value: Array,
     options: Options,
     which: Index,
-) -> tuple[Array, Array]:
-    """Confidence limits (K, G) by the method asked for. `scores` (G, k); `theta` and `variance` (K, G)."""
+) -> tuple[Array, Array, list[Estimate | None]]:
+    """Confidence limits (K, G) by the method asked for, and the remainder. `scores` (G, k), `covariance` (G, K, K)."""
+    parameters, left = list(family.parameters), family.remainder
+    variance = np.einsum("gaa->ag", covariance)
+    size = len(parameters)
+    if left is not None and left.others:
+        parameters.append(left.parameter)
+        theta = np.concatenate([theta, family.told(theta)[left.name][None]])
+        taken = np.isin(family.names, left.others).astype(float)
+        variance = np.concatenate([variance, covariance_of(taken[None], covariance)[:, 0].T])
     with np.errstate(all="ignore"):
         std_error = np.sqrt(variance)
     if options.interval == "none" or not family.size:
-        return np.full_like(theta, np.nan), np.full_like(theta, np.nan)
-    lower, upper = intervals.wald(family, theta, std_error, options.level)
-    if options.interval == "wald":
-        return lower, upper
-    if options.interval != "profile":
+        lower, upper = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
+    elif options.interval == "wald":
+        lower, upper = intervals.wald(parameters, theta, std_error, options.level)
+    elif options.interval == "profile":
+        lower, upper = intervals.profile_limits(
+            family, target, scores, parameters, theta, value, options.level, which
+        )
+    else:
         raise UsageError(f"there is no interval called {options.interval!r}; choose wald, profile or none")
-    return intervals.profile_limits(family, target, scores, theta, value, options.level, which)
+    rest = np.stack([theta, std_error, lower, upper])[:, size:].reshape(4, -1)
+    remainders: list[Estimate | None] = [Estimate(*one) for one in rest.T.tolist()]
+    return lower[:size], upper[:size], remainders or [None] * which.size
+
+
+def covariance_of(weights: Array, covariance: Array) -> Array:
+    """Of M sums of parameters with weights (M, K), (..., M, M); NaN where one is that a sum takes."""
+    with np.errstate(all="ignore"):
+        lost = np.isnan(covariance)
+        found = weights @ np.where(lost, 0.0, covariance) @ weights.T
+        taken = (weights != 0).astype(float)
+        return np.where(taken @ lost @ taken.T > 0, np.nan, found)

@@ -18,7 +18,7 @@ from mlefit.inference.result import number
 from mlefit.objective import RowObjective
 from mlefit.solvers.newton import newton
 
-STEPS: Final = 200  # nodes of the quadrature on either side of the median
+STEPS: Final = 1000  # nodes of the quadrature on either side of the median
 VALUES: Final = 100_000  # counts summed over, at most
 TAIL: Final = 1e-14
 
@@ -65,6 +65,8 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
     Raises:
         UsageError: an unknown parameter, a value outside its domain, or a parameter without a smooth likelihood.
     """
+    names = [name for name in fit.estimates if name not in fit.held]
+    fit = _along(fit, null)
     family = fit.family
     places = [_place(family, name, value) for name, value in null.items()]
     values = np.array(list(null.values()))
@@ -92,10 +94,12 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
             best = found
     missing = float("nan")
     if best is None:
-        return NullTests(dict(null), len(places), wald, missing, float("inf"), dict.fromkeys(family.names, missing))
+        nothing = dict.fromkeys(names, missing)
+        return NullTests(dict(null), len(places), wald, missing, float("inf"), nothing)
     eta = best.theta[0]
     with np.errstate(all="ignore"):
-        estimates = dict(zip(family.names, family.inverse(eta[:, None])[:, 0].tolist(), strict=True))
+        told = family.told(family.inverse(eta[:, None]))
+        estimates = {name: float(null.get(name, told[name][0])) for name in names}
     if robust:
         return NullTests(dict(null), len(places), wald, missing, missing, estimates)
     ratio = max(0.0, 2 * (fit.log_likelihood + float(best.sums.value[0])))
@@ -110,6 +114,23 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
         if np.isfinite(inner).all() and np.all(np.linalg.eigvalsh(inner) > 0):
             score = float(gradient[free] @ np.linalg.solve(inner, gradient[free]))
     return NullTests(dict(null), len(places), wald, score, ratio, estimates)
+
+
+def _along(fit: Fit, null: Mapping[str, float]) -> Fit:
+    """The fit with a score for every parameter of the hypothesis.
+
+    Raises:
+        UsageError: weights that cannot all have their values.
+    """
+    fit = fit.along(null)
+    left = fit.family.remainder
+    held = [name for name in null if left is not None and name in left.others]
+    if left is not None and sum(null[name] for name in held) >= left.total:
+        raise UsageError(
+            f"the hypothesis {', '.join(f'{name}={null[name]:g}' for name in held)} leaves nothing of {left.total:g} "
+            f"for {' and '.join((*(name for name in left.others if name not in held), left.name))}"
+        )
+    return fit
 
 
 def _place(family: Family, name: str, value: float) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.families.base import Family
+from mlefit.families.base import Family, Parameter
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.objective import RowObjective, StatisticObjective
@@ -26,7 +28,7 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def wald(family: Family, theta: Array, std_error: Array, level: float) -> tuple[Array, Array]:
+def wald(parameters: Sequence[Parameter], theta: Array, std_error: Array, level: float) -> tuple[Array, Array]:
     """Limits (K, G) built on each parameter's link, so that they stay inside its domain.
 
     `theta` and `std_error` are (K, G); NaN standard errors give NaN limits.
@@ -34,7 +36,7 @@ def wald(family: Family, theta: Array, std_error: Array, level: float) -> tuple[
     z = normal_quantile(level)
     lower, upper = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     with np.errstate(all="ignore"):
-        for j, parameter in enumerate(family.parameters):
+        for j, parameter in enumerate(parameters):
             link = parameter.link
             score = link.forward(theta[j])
             width = z * std_error[j] / link.derivative(score)
@@ -47,6 +49,7 @@ def profile_limits(
     family: Family,
     objective: RowObjective | StatisticObjective,
     eta: Array,
+    parameters: Sequence[Parameter],
     theta: Array,
     value: Array,
     level: float,
@@ -54,12 +57,13 @@ def profile_limits(
 ) -> tuple[Array, Array]:
     """Profile-likelihood limits (K, G) of every parameter.
 
-    `eta` (G, k) and `theta` (K, G) are the estimates, `value` (G,) the NLL there, `which` (G,) the problems of the
-    objective they belong to. Parameters with no smooth profile (an endpoint) get NaN.
+    `parameters` are those of the family and its remainder, if there is one. `eta` (G, k) and `theta` (K, G) are the
+    estimates, `value` (G,) the NLL there, `which` (G,) the problems of the objective they belong to. Parameters with no
+    smooth profile (an endpoint) get NaN.
     """
     lower, upper = np.full_like(theta, np.nan), np.full_like(theta, np.nan)
     sound = np.isfinite(value)
-    held = np.array([name in family.irregular for name in family.names], dtype=bool)
+    held = np.array([parameter.name in family.irregular for parameter in parameters], dtype=bool)
     if family.size != len(family.parameters):
         assert isinstance(objective, StatisticObjective), "only such families have parameters that are not scores"
         for j, parameter in enumerate(family.parameters):
@@ -71,7 +75,7 @@ def profile_limits(
             lower[j] = share * np.where(np.isinf(low), parameter.link.lower, parameter.link.inverse(low))
             upper[j] = share * np.where(np.isinf(high), parameter.link.upper, parameter.link.inverse(high))
         return lower, upper
-    for j, parameter in steps(list(enumerate(family.parameters)), "profile limits", family.size, "parameters"):
+    for j, parameter in steps(list(enumerate(parameters)), "profile limits", len(parameters), "parameters"):
         if held[j] and not _curved(objective, eta, which, j):
             continue
         if held.any() and isinstance(family, Wrapped):
@@ -82,16 +86,28 @@ def profile_limits(
                 lower[j], upper[j] = parameter.link.inverse(low), parameter.link.inverse(high)
             lower[j, ~sound] = upper[j, ~sound] = np.nan
             continue
-        if parameter.name in family.joint:
-            continue
+        seen, target, start = _along(family, objective, eta[sound], parameter.name)
+        place = seen.names.index(parameter.name)
+        still = held[: family.size] if held.any() else None
         low, high = profile(
-            objective, eta[sound], value[sound], j, level=level, which=which[sound], held=held, step=family.step
+            target, start, value[sound], place, level=level, which=which[sound], held=still, step=seen.step
         )
         ends = np.array([parameter.link.lower, parameter.link.upper])
         with np.errstate(all="ignore"):
             lower[j, sound] = np.where(np.isinf(low), ends[0], parameter.link.inverse(low))
             upper[j, sound] = np.where(np.isinf(high), ends[1], parameter.link.inverse(high))
     return lower, upper
+
+
+def _along(family: Family, objective: Objective, eta: Array, name: str) -> tuple[Family, Objective, Array]:
+    """Family, objective and scores (G, k) such that the named parameter has a score of its own."""
+    seen = family.along([name])
+    if seen is family:
+        return family, objective, eta
+    assert isinstance(objective, RowObjective), "what has statistics has its parameters' scores"
+    with np.errstate(all="ignore"):
+        start = np.ascontiguousarray(family.translated(eta.T, seen).T)
+    return seen, replace(objective, family=seen), start
 
 
 def _searched(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,8 +51,8 @@ class Regression(Result):
 
     @property
     def estimates(self) -> dict[str, float]:
-        """Every coefficient and plain parameter."""
-        return dict(zip(self.names, self.coefficients.tolist(), strict=True))
+        """Every coefficient and plain parameter, those held last."""
+        return dict(zip(self.names, self.coefficients.tolist(), strict=True)) | self.held
 
     @property
     def z(self) -> Array:
@@ -88,17 +89,20 @@ class Regression(Result):
         return record | self._evidence()
 
     def parameters(self) -> dict[str, Record]:
-        """Of every coefficient: estimate, standard error, z, p and limits, and their exponentials where asked for."""
-        errors, z, p = self.std_errors.values(), self.z.tolist(), self.p.tolist()
+        """Of every coefficient: estimate, standard error, z, p and limits, and their exponentials where asked for.
+
+        Held parameters come last, `fixed`.
+        """
+        errors, z, p = np.sqrt(np.diag(self.covariance)).tolist(), self.z.tolist(), self.p.tolist()
         found: dict[str, Record] = {}
-        for j, ((name, value), error) in enumerate(zip(self.estimates.items(), errors, strict=True)):
+        for j, (name, value, error) in enumerate(zip(self.names, self.coefficients.tolist(), errors, strict=True)):
             lower, upper = float(self.lower[j]), float(self.upper[j])
             found[name] = parameter(value, error, lower, upper, z=z[j], p=p[j])
             if self.exponentiate and self.terms[j][1]:
                 with np.errstate(over="ignore"):
                     ratios = np.exp([value, lower, upper]).tolist()
                 found[name] |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(number, ratios), strict=True))
-        return found
+        return found | self._held(z=nan, p=nan)
 
     def __rich__(self) -> RenderableType:
         from mlefit.report.regressions import regression_table

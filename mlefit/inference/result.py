@@ -16,7 +16,7 @@ from mlefit.inference.certificate import Certificate
 if TYPE_CHECKING:
     import pandas as pd
 
-Record = dict[str, float | None]
+Record = dict[str, Any]
 
 SHOWN: Final = 8  # parameters in a result's repr
 
@@ -103,8 +103,14 @@ class Result:
 
     @property
     def estimates(self) -> dict[str, float]:
-        """Every parameter's estimate."""
+        """Every parameter's estimate, those held last."""
         raise NotImplementedError
+
+    @property
+    def held(self) -> dict[str, float]:
+        """The parameters that were held at a value, and what follows from those alone."""
+        left = self.family.remainder
+        return dict(self.family.fixed) | ({left.name: left.total} if left is not None and not left.others else {})
 
     @property
     def parameters_count(self) -> int:
@@ -118,7 +124,8 @@ class Result:
     @property
     def std_errors(self) -> dict[str, float]:
         """Every parameter's standard error; NaN where none exists."""
-        return dict(zip(self.estimates, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+        free = zip(self.estimates, np.sqrt(np.diag(self.covariance)).tolist(), strict=False)
+        return dict(free) | dict.fromkeys(self.held, nan)
 
     @property
     def nll(self) -> float:
@@ -142,15 +149,16 @@ class Result:
         return self.parameters_count * log(self.effective_n) - 2 * self.log_likelihood
 
     def parameters(self) -> dict[str, Record]:
-        """Estimate, standard error and limits of every parameter."""
-        limits = zip(self.lower.tolist(), self.upper.tolist(), strict=True)
-        pairs = zip(self.estimates.items(), self.std_errors.values(), limits, strict=True)
-        return {name: parameter(value, error, *ends) for (name, value), error, ends in pairs}
+        """Estimate, standard error and limits of every parameter; those held come last, `fixed`."""
+        raise NotImplementedError
+
+    def _held(self, **between: float) -> dict[str, Record]:
+        return {name: parameter(v, nan, nan, nan, **between) | {"fixed": True} for name, v in self.held.items()}
 
     def rows(self) -> list[dict[str, Any]]:
         """The tidy rows of csv and `to_frame`, held parameters last; None for what does not exist."""
-        held = {name: parameter(value, nan, nan, nan) for name, value in self.family.fixed.items()}
-        return [self._row(name, record) for name, record in (self.parameters() | held).items()]
+        found = self.parameters().items()
+        return [self._row(name, {k: v for k, v in record.items() if k != "fixed"}) for name, record in found]
 
     def facts(self) -> dict[str, Any]:
         """What belongs beside the rows in a paper: the rows used, the likelihood and the criteria."""
@@ -183,6 +191,10 @@ class Result:
         fixed = self.family.fixed
         return record | ({"fixed": dict(fixed)} if fixed else {})
 
+    def _covariance(self) -> Array:
+        """Of the parameters that are not held, in the order in which they are told."""
+        return self.covariance
+
     def _likelihood(self) -> dict[str, Any]:
         return {
             "log_likelihood": number(self.log_likelihood),
@@ -196,7 +208,7 @@ class Result:
             "aic": number(self.aic),
             "aicc": number(self.aicc),
             "bic": number(self.bic),
-            "covariance": [[number(v) for v in row] for row in self.covariance.tolist()],
+            "covariance": [[number(v) for v in row] for row in self._covariance().tolist()],
             "solver": self.solver,
             "iterations": self.iterations,
             "converged": self.converged,

@@ -57,6 +57,28 @@ class Surface:
     profile: bool
 
     @property
+    def sharing(self) -> tuple[str, ...]:
+        """Parameters that share what those that vary leave of a total, in the proportions of the estimate."""
+        rest = tuple(name for name in self._total() if name not in self.over)
+        return rest if len(self._total()) > len(rest) > 1 else ()
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The parameters that do not vary and were not held, without one that follows from the rest."""
+        total, left = self._total(), self.fit.family.remainder
+        rest = [name for name in total if name not in self.over]
+        follows = rest[-1:] if left is not None and (len(rest) == 1 or len(rest) == len(total)) else []
+        known = {*self.over, *self.fit.held, *follows}
+        return tuple(name for name in self.fit.estimates if name not in known)
+
+    def _total(self) -> tuple[str, ...]:
+        """Parameters that add up to a constant."""
+        family, left = self.fit.family, self.fit.family.remainder
+        if family.size != len(family.parameters):
+            return family.names
+        return (*left.others, left.name) if left is not None and left.others else ()
+
+    @property
     def relative(self) -> Array:
         """L / L_max, (P,)."""
         return np.exp(np.minimum(self.log_likelihood - self.fit.log_likelihood, 0.0))
@@ -137,6 +159,7 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
         DataError: a likelihood without a bound.
         UsageError: an unknown parameter or a value outside its domain.
     """
+    fit = fit.along(over)
     family = fit.family
     whole = set(over) == set(family.names)
     if not np.isfinite(fit.log_likelihood) and (profile or not whole):
@@ -216,6 +239,7 @@ def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:
 
 
 def _index(fit: Fit, name: str) -> int:
+    fit = fit.along([name])
     if name not in fit.family.names:
         hint = nearest(name, fit.family.names, f"it has {', '.join(fit.family.names)}")
         raise UsageError(f"{fit.family.name} has no free parameter {name!r}; {hint}")
@@ -231,6 +255,7 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
     Raises:
         UsageError: no finite estimate to draw around.
     """
+    fit = fit.along([name])
     j = _index(fit, name)
     link = fit.family.parameters[j].link
     estimate, error = float(fit.theta[j]), float(np.sqrt(fit.covariance[j, j]))

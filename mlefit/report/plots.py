@@ -215,31 +215,30 @@ def _span(axis: Axes, which: Literal["x", "y"], values: Array) -> None:
 
 def _title(surface: Surface) -> str:
     fit = surface.fit
-    others = [name for name in fit.family.names if name not in surface.over]
-    kind = "profile likelihood" if surface.profile and others else "likelihood"
+    kind = "profile likelihood" if surface.profile and surface.others else "likelihood"
     found = [f"{kind} of {fit.family.name} for {f.short(fit.column)}, n = {fit.n}"]
-    if others:
-        held = [f"{harmless(name)} = {significant(fit.estimates[name], 4)}" for name in others]
-        shared = fit.family.size != len(fit.family.parameters)
-        found.append(
-            f"{', '.join(map(harmless, others))} re-maximised at every point" if surface.profile
-            else "the others keeping their proportions" if shared
-            else f"{', '.join(held)} held"
-        )  # fmt: skip
+    shared = fit.family.size != len(fit.family.parameters)
+    if surface.profile and surface.others and not shared:
+        found.append(f"{', '.join(map(harmless, surface.others))} re-maximised at every point")
+    elif surface.others:
+        rest = [name for name in surface.others if name not in surface.sharing]
+        held = [f"{harmless(name)} = {significant(fit.estimates[name], 4)}" for name in rest]
+        parts = [f"{', '.join(held)} held"] * bool(held)
+        parts += [f"the other{' weight' * (not shared)}s keeping their proportions"] * bool(surface.sharing)
+        found.append("; ".join(parts))
     return "\n".join(found)
 
 
 def _curve(axis: Axes, surface: Surface) -> None:
     fit, name = surface.fit, surface.over[0]
-    j = fit.family.names.index(name)
     values = np.unique(np.append(_dense(surface.axes[0], 401), surface.axes[0]))
     value = evaluate(fit, (name,), values[:, None], profile=surface.profile)
     relative = np.exp(value - fit.log_likelihood)
     axis.plot(values, relative, color=f.SECOND, linewidth=2)
     axis.fill_between(values, relative, color=f.SECOND, alpha=0.08)
-    best = float(fit.theta[j])
+    best = fit.estimates[name]
     axis.plot([best], [1.0], "o", color=f.MODEL, zorder=5, label=f"maximum: {harmless(name)} = {significant(best, 5)}")
-    lower, upper = float(fit.lower[j]), float(fit.upper[j])
+    lower, upper = fit.limits[name]
     alone = surface.profile or fit.family.size == 1
     height = exp(-(normal_quantile(fit.level) ** 2) / 2)
     if alone and np.isfinite(lower) and np.isfinite(upper):

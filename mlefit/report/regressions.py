@@ -35,7 +35,7 @@ def regression_table(fit: Regression) -> RenderableType:
     for name in names:
         table.add_column(name, justify="right")
     for (name, row), value, low, high in zip(
-        fit.parameters().items(), fit.coefficients, fit.lower, fit.upper, strict=True
+        fit.parameters().items(), fit.coefficients, fit.lower, fit.upper, strict=False
     ):
         cells = [Text(harmless(name)), Text(significant(float(value)), style="bold")]
         cells += [Text(significant(row["std_error"])), Text(significant(row["z"], 4)), Text(p_value(row["p"]))]

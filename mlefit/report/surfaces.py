@@ -48,13 +48,20 @@ def _heading(surface: Surface) -> Text:
     heading.append(f" for {harmless(fit.column)}   n = {fit.n}")
     if fit.dropped:
         heading.append(f", {fit.dropped} missing dropped")
-    others = [name for name in fit.family.names if name not in surface.over]
-    if others:
-        shared = fit.family.size != len(fit.family.parameters)
-        how = "re-maximised at every point" if surface.profile else "held at the estimate"
-        how = "keeping their proportions" if shared else how
-        heading.append(f"   {', '.join(map(harmless, others))} {how}", style="dim")
+    held = [name for name in surface.others if name not in surface.sharing]
+    if surface.profile and surface.others and not _proportional(surface):
+        heading.append(f"   {', '.join(map(harmless, surface.others))} re-maximised at every point", style="dim")
+        return heading
+    if surface.sharing:
+        heading.append(f"   {', '.join(map(harmless, surface.sharing))} keeping their proportions", style="dim")
+    if held:
+        heading.append(f"   {', '.join(map(harmless, held))} held at the estimate", style="dim")
     return heading
+
+
+def _proportional(surface: Surface) -> bool:
+    """Whether all that is not drawn shares one total, which proportions then maximise over too."""
+    return surface.fit.family.size != len(surface.fit.family.parameters)
 
 
 def _maximum(surface: Surface) -> Text:

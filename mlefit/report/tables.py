@@ -105,7 +105,7 @@ def heading(fit: Result, what: str) -> Text:
 
 def add_fixed(table: Table, fit: Result) -> None:
     """A row for each parameter that was held at a value."""
-    for name, value in fit.family.fixed.items():
+    for name, value in fit.held.items():
         table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
 
 
@@ -140,21 +140,9 @@ def _kind(fit: Fit) -> str:
 
 
 def _parameters(fit: Fit) -> list[tuple[str, float, float, float, float]]:
-    """Name, estimate, standard error and limits of each; after the weights of a mixture, what they leave to the last.
-
-    The limits of two weights mirror each other; those of more do not follow from the others'.
-    """
-    columns = (fit.theta.tolist(), fit.std_errors.values(), fit.lower.tolist(), fit.upper.tolist())
-    found = list(zip(fit.family.names, *columns, strict=True))
-    weights = [j for j, name in enumerate(fit.family.names) if name.startswith("weight_")]
-    if weights and "mixture:" in fit.family.name:
-        _, _, _, lower, upper = found[weights[0]]
-        ends = (1 - upper, 1 - lower) if len(weights) == 1 else (float("nan"), float("nan"))
-        variance = float(fit.covariance[np.ix_(weights, weights)].sum())
-        error = variance**0.5 if variance >= 0 else float("nan")
-        estimate = 1 - float(fit.theta[weights].sum())
-        found.insert(weights[-1] + 1, (f"weight_{len(weights) + 1}", estimate, error, *ends))
-    return found
+    """Name, estimate, standard error and limits of each parameter that was not held."""
+    errors, limits = fit.std_errors, fit.limits
+    return [(name, v, errors[name], *limits[name]) for name, v in fit.estimates.items() if name not in fit.held]
 
 
 def _replicates(said: Mapping[str, Any]) -> str:
@@ -223,7 +211,7 @@ def _body(fit: Fit, limits: bool) -> list[list[str]]:
     own = len(numbers)
     numbers += [(one.label, one.estimate, one.std_error, one.lower, one.upper) for one in fit.derived]
     lines = [[harmless(name), *map(significant, row[: 4 if limits else 2])] for name, *row in numbers]
-    held = [[harmless(name), significant(v), "fixed", *["", ""] * limits] for name, v in fit.family.fixed.items()]
+    held = [[harmless(name), significant(v), "fixed", *["", ""] * limits] for name, v in fit.held.items()]
     return lines[:own] + held + lines[own:]
 
 

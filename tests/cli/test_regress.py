@@ -84,7 +84,9 @@ def test_the_formula_alone_takes_piped_data(program):
 def test_a_fixed_parameter_is_held(mlefit, table):
     ran = mlefit("regress", table(*LINES), "y ~ x", "--fix", "sigma=2", "--format", "json")
     record = json.loads(ran.out)
-    assert list(record["parameters"]) == ["mu[Intercept]", "mu[x]"]
+    assert list(record["parameters"]) == ["mu[Intercept]", "mu[x]", "sigma"]
+    nothing = dict.fromkeys(("std_error", "z", "p", "ci_lower", "ci_upper"))
+    assert record["parameters"]["sigma"] == {"estimate": 2.0, **nothing, "fixed": True}
     assert record["fixed"] == {"sigma": 2.0}
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import csv
+from itertools import combinations, permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import chi2, norm
 
 from mlefit.errors import UsageError
 from mlefit.families import numeric, registry
+from mlefit.families.censored import Censored
+from mlefit.families.links import logit
+from mlefit.families.truncated import Truncated
 from mlefit.inference.fit import Options, fit_sample
+from mlefit.inference.hypotheses import null_tests
+from mlefit.inference.surface import axes, evaluate, surface
 from mlefit.sample import Sample
+from mlefit.sampling import at
 
 DATA = Path(__file__).parents[2] / "sample_data"
 CASES = {
@@ -66,7 +75,7 @@ def test_recovers_what_was_drawn(name):
     family, _, y = drawn(name)
     fit = fit_sample(family, Sample(y))[0]
     assert fit.converged, fit.warnings
-    for value, truth, error in zip(fit.theta, CASES[name], fit.std_errors.values(), strict=True):
+    for value, truth, error in zip(fit.theta, CASES[name], np.sqrt(np.diag(fit.covariance)), strict=True):
         assert abs(value - truth) < 4 * error
 
 
@@ -122,8 +131,159 @@ def test_a_fixed_weight():
     fit = fit_sample(family.pin({"weight_1": 0.3}), Sample(y))[0]
     assert fit.converged
     assert fit.family.names == ("mu_1", "sigma_1", "mu_2", "sigma_2")
-    with pytest.raises(UsageError, match="hang together"):
-        registry.get("mixture:normal*3").pin({"weight_1": 0.3})
+    assert fit.held == {"weight_1": 0.3, "weight_2": 0.7}
+
+
+THREE = ["weight_1", "weight_2", "weight_3"]
+WRAPPED = {
+    "mixture:normal*3": [0.2, 0.3, 0, 1, 4, 1.0, 9, 2],
+    "mixture:normal*4": [0.3, 0.2, 0.1, 0, 1, 4, 1.0, 9, 2, 14, 1],
+    "zero-inflated:mixture:poisson*3": [0.2, 0.3, 1, 6, 20, 0.25],
+    "hurdle:mixture:poisson*3": [0.2, 0.3, 1, 6, 20, 0.25],
+    "hurdle:mixture:gamma*3": [0.2, 0.3, 1, 4, 9, 0.25, 30, 1, 0.3],
+}
+
+
+@pytest.mark.parametrize("names", [[n] for n in THREE] + [list(p) for p in combinations(THREE, 2)], ids=str)
+@pytest.mark.parametrize("name", WRAPPED)
+def test_weights_on_scores_of_their_own(name, names):
+    """The same distribution; each named weight a score, its logit; derivatives as by differences."""
+    family = registry.get(name)
+    theta = np.array(WRAPPED[name], dtype=float)[:, None]
+    eta = family.forward(theta)
+    told = family.told(theta)
+    seen = family.along(names)
+    assert seen.along(names) is seen
+    own = np.stack([told[each] for each in seen.names])
+    scores = seen.forward(own)
+    for each in names:
+        j = seen.names.index(each)
+        assert scores[j] == pytest.approx(logit.forward(told[each]), rel=1e-13)
+    y = family.sample(np.random.default_rng(1), eta, 5)
+    np.testing.assert_allclose(seen.nll(y, scores), family.nll(y, eta), rtol=1e-12)
+    np.testing.assert_allclose(seen.inverse(scores), own, rtol=1e-12)
+    every = np.repeat(scores, 5, axis=1)
+    _, gradient, hessian = seen.derivatives(y, scores)
+    np.testing.assert_allclose(gradient, numeric.gradient(seen.nll, y, every), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(hessian, numeric.hessian(seen, y, every), rtol=1e-6, atol=1e-8)
+    pinned = family.pin({each: float(told[each][0]) for each in names})
+    free = np.stack([told[each] for each in pinned.names])
+    np.testing.assert_allclose(pinned.nll(y, pinned.forward(free)), family.nll(y, eta), rtol=1e-12)
+    np.testing.assert_allclose(pinned.inverse(pinned.forward(free)), free, rtol=1e-12)
+
+
+def _constrained(y, weights, start):
+    """The lowest nll of three normals with these weights, None for a free one, by scipy's BFGS."""
+
+    def split(p):
+        w = np.array([np.nan if v is None else v for v in weights], dtype=float)
+        shares = np.exp(np.append(p[6:], 0.0))
+        w[np.isnan(w)] = (1 - np.nansum(w)) * shares / shares.sum()
+        return w
+
+    def nll(p):
+        parts = [w * norm.pdf(y, m, np.exp(s)) for w, m, s in zip(split(p), p[:3], p[3:6], strict=True)]
+        return -np.log(sum(parts)).sum()
+
+    free = [e for e, w in zip(start[:3], weights, strict=True) if w is None]
+    first = [*start[3::2], *np.log(start[4::2]), *np.log(np.array(free[:-1]) / free[-1])]
+    return minimize(nll, first, method="BFGS", options={"gtol": 1e-6}).fun
+
+
+def three():
+    generator = np.random.default_rng(3)
+    return np.concatenate([generator.normal(m, s, n) for m, s, n in ((0, 1, 60), (5, 1, 100), (11, 1.5, 40))])
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, Censored, Truncated], ids=["plain", "censored", "truncated"])
+def test_profile_limits_of_every_weight_against_direct_maximisation(wrap):
+    y = three()
+    family = wrap(registry.get("mixture:normal*3"))
+    rows = {1: y, 2: np.stack([y, y]), 3: np.stack([y, np.full(y.size, -np.inf), np.full(y.size, np.inf)])}
+    fit = fit_sample(family, Sample(rows[len(family.columns)]), Options(interval="profile"))[0]
+    start = list(fit.estimates.values())
+    for j, name in enumerate(THREE):
+        for limit in fit.limits[name]:
+            held = [limit if i == j else None for i in range(3)]
+            assert _constrained(y, held, start) - fit.nll == pytest.approx(chi2.ppf(0.95, 1) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("held", [{"weight_1": 0.4}, {"weight_3": 0.3}, {"weight_1": 0.25, "weight_3": 0.25}], ids=str)
+def test_weights_held_and_tested_against_direct_maximisation(held):
+    y = three()
+    free = fit_sample(registry.get("mixture:normal*3"), Sample(y))[0]
+    lowest = _constrained(y, [held.get(name) for name in THREE], list(free.estimates.values()))
+    tests = null_tests(free, held)
+    assert tests.likelihood_ratio == pytest.approx(2 * (lowest - free.nll), abs=1e-5)
+    assert list(tests.estimates) == list(free.estimates)
+    assert sum(tests.estimates[name] for name in THREE) == pytest.approx(1)
+    places = [list(free.parameters()).index(name) for name in held]
+    block = np.array(free.to_dict()["covariance"])[np.ix_(places, places)]
+    gap = np.array([free.estimates[name] - value for name, value in held.items()])
+    assert tests.wald == pytest.approx(gap @ np.linalg.solve(block, gap), rel=1e-6)
+    assert 0 < tests.score < np.inf
+    at = evaluate(free, tuple(held), np.array([list(held.values())]), profile=True)
+    assert -at[0] == pytest.approx(lowest, abs=1e-5)
+    # With no label held to be that of the least mean, other orders of the components may fit better.
+    pinned = fit_sample(registry.get("mixture:normal*3").pin(held), Sample(y))[0]
+    starts = [[*list(free.estimates.values())[:3], *np.concatenate(parts)] for parts in
+              ([free.theta[2 + 2 * c : 4 + 2 * c] for c in order] for order in permutations(range(3)))]  # fmt: skip
+    best = min(_constrained(y, [held.get(name) for name in THREE], start) for start in starts)
+    assert pinned.nll == pytest.approx(best, abs=1e-5)
+    assert pinned.estimates == pytest.approx(pinned.estimates | held)
+
+
+def test_the_score_test_does_not_depend_on_the_scores():
+    """Under the null the weights may be seen along any of their own scores."""
+    y = three()
+    fit = fit_sample(registry.get("mixture:normal*3"), Sample(y))[0]
+    both = null_tests(fit, {"weight_1": 0.25, "weight_3": 0.25})
+    other = null_tests(fit, {"weight_1": 0.25, "weight_2": 0.5})
+    for name, exact in (("wald", 1e-9), ("score", 1e-4), ("likelihood_ratio", 1e-7)):
+        assert getattr(both, name) == pytest.approx(getattr(other, name), rel=exact)
+
+
+@pytest.mark.parametrize("interval", ["wald", "profile", "none"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_last_weight_is_told_wherever_the_others_are(interval, count):
+    y = three()
+    fit = fit_sample(registry.get(f"mixture:normal*{count}"), Sample(y), Options(interval=interval))[0]
+    names = [*THREE[:count], *(f"{p}_{i + 1}" for i in range(count) for p in ("mu", "sigma"))]
+    record = fit.to_dict()
+    last = record["parameters"][f"weight_{count}"]
+    assert list(record["parameters"]) == [row["parameter"] for row in fit.rows()] == names
+    assert list(fit.estimates) == list(fit.std_errors) == list(fit.interval(method="wald")) == names
+    assert sum(fit.estimates[name] for name in THREE[:count]) == pytest.approx(1)
+    covariance = np.array(record["covariance"])
+    assert covariance.shape == (len(names), len(names))
+    assert last["std_error"] == pytest.approx(covariance[count - 1, count - 1] ** 0.5)
+    np.testing.assert_allclose(covariance[:count].sum(axis=0), 0.0, atol=1e-12)
+    if count == 2:
+        assert last["std_error"] == pytest.approx(record["parameters"]["weight_1"]["std_error"])
+    if interval == "none":
+        assert last["ci_lower"] is None
+    else:
+        assert last["ci_lower"] < last["estimate"] < last["ci_upper"]
+        if count == 2:
+            lower, upper = fit.limits["weight_1"]
+            assert fit.limits["weight_2"] == pytest.approx((1 - upper, 1 - lower), abs=1e-8)
+    assert [row["ci_lower"] for row in fit.rows()][count - 1] == last["ci_lower"]
+
+
+@pytest.mark.parametrize(
+    ("fixed", "said"),
+    [({"weight_1": 0.6, "weight_2": 0.4}, "weight_1=0.6 and weight_2=0.4 leave nothing of 1 for weight_3"),
+     ({"weight_1": 0.6, "weight_3": 0.7}, "leave nothing of 1 for weight_2"),
+     (dict.fromkeys(THREE, 1 / 3), "the last follows"), ({"weight_4": 0.1}, "no parameter 'weight_4'"),
+     ({"weight_2": 1.5}, "outside the domain")],
+    ids=str,
+)  # fmt: skip
+def test_weights_that_cannot_be_held(fixed, said):
+    with pytest.raises(UsageError, match=said):
+        registry.get("mixture:normal*3").pin(fixed)
+    free = fit_sample(registry.get("mixture:normal*3"), Sample(three()))[0]
+    with pytest.raises(UsageError):
+        null_tests(free, fixed)
 
 
 @pytest.mark.parametrize(
@@ -187,3 +347,52 @@ def test_ties_that_draw_every_search_to_a_spike_leave_no_maximum():
     fit = fit_sample(registry.get("mixture:normal*2"), Sample(y))[0]
     assert not fit.converged
     assert "unbounded" in fit.certificate.problem
+
+
+@pytest.mark.parametrize(
+    ("given", "draws"),
+    [({"weight_1": 0.3}, True), ({"weight_2": 0.7}, True), ({"weight_1": 0.3, "weight_2": 0.7}, True),
+     ({"weight_1": 0.3, "weight_2": 0.6}, "add up to 0.9"), ({}, "needs a value of weight_1"),
+     ({"weight_2": 1.7}, "outside the domain")],
+    ids=str,
+)  # fmt: skip
+def test_any_weights_that_tell_all_of_them_will_do_to_draw(given, draws):
+    rest = {"mu_1": 0.0, "sigma_1": 1.0, "mu_2": 4.0, "sigma_2": 1.0}
+    if draws is True:
+        assert at("mixture:normal*2", given | rest)[1][0] == pytest.approx(logit.forward(np.array(0.3)))
+    else:
+        with pytest.raises(UsageError, match=draws):
+            at("mixture:normal*2", given | rest)
+
+
+@pytest.mark.parametrize("start", [{"weight_3": 0.5}, {"weight_1": 0.9, "weight_3": 0.05}], ids=str)
+def test_any_weight_can_be_started_from(start):
+    y = three()
+    family = registry.get("mixture:normal*3")
+    found, free = (fit_sample(family, Sample(y), Options(start=s))[0] for s in (start, {}))
+    assert found.log_likelihood == pytest.approx(free.log_likelihood, rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("over", "others", "sharing"),
+    [(("weight_1",), 8, ("weight_2", "weight_3")), (("weight_3",), 8, ("weight_1", "weight_2")),
+     (("weight_1", "weight_3"), 6, ()), (("mu_1",), 7, ())],
+    ids=str,
+)  # fmt: skip
+def test_the_likelihood_over_any_weight(over, others, sharing):
+    fit = fit_sample(registry.get("mixture:normal*3"), Sample(three()))[0]
+    drawn_ = surface(fit, axes(fit, over))
+    assert len(drawn_.others) == others
+    assert drawn_.sharing == sharing
+    for name, value in zip(over, drawn_.points.T, strict=True):
+        assert value.min() < fit.estimates[name] < value.max()
+    best = drawn_.points[np.argmax(drawn_.log_likelihood)]
+    theta = dict(fit.estimates)
+    theta |= dict(zip(over, best.tolist(), strict=True))
+    if over[0].startswith("weight"):  # the other weights share the rest as they did
+        rest = [name for name in THREE if name not in over]
+        left = (1 - sum(theta[name] for name in over)) / sum(theta[name] for name in rest)
+        theta |= {name: theta[name] * left for name in rest}
+    y, values = three(), list(theta.values())
+    parts = [w * norm.pdf(y, m, s) for w, m, s in zip(values[:3], values[3::2], values[4::2], strict=True)]
+    assert drawn_.log_likelihood.max() == pytest.approx(np.log(sum(parts)).sum(), rel=1e-12)

@@ -74,7 +74,13 @@ def test_a_parameter_fixed_at_its_estimate_changes_nothing(name: str) -> None:
             continue
         pinned = fit_sample(family.pin({parameter: value}), Sample(y))[0]
         assert pinned.log_likelihood == pytest.approx(free.log_likelihood, rel=1e-9)
-        assert parameter not in pinned.estimates
+        assert pinned.held == {parameter: value}
+        assert parameter not in pinned.family.names
+        told = pinned.to_dict()["parameters"]
+        assert list(told) == list(pinned.estimates) == [*pinned.family.names, parameter]
+        assert told[parameter] == {"estimate": value, "std_error": None, "ci_lower": None, "ci_upper": None,
+                                   "fixed": True}  # fmt: skip
+        assert not any("fixed" in record for name, record in told.items() if name != parameter)
 
 
 @pytest.mark.parametrize("name", PLAIN)
