@@ -380,8 +380,11 @@ class _Cases:
         keep: list[Encoded | None] = []
         for j, name in enumerate(names):
             mine: Encoded | None = None
-            if name in self.others:
-                own, mine = self._design(self.others[name], rows, place)
+            further = self.others.get(name)
+            if further is None and j not in main and scored.along([name]) is not scored:
+                further = parse("1", ())  # a constant score of a weight is no constant weight where the others vary
+            if further is not None:
+                own, mine = self._design(further, rows, place)
                 blocks.append(Block(name, mine.columns, own, encoded=mine, base=base_score if j in main else None))
             elif j in main:
                 mine = encoded

@@ -276,6 +276,11 @@ def modelled(family: Family, links: Mapping[str, str] | None = None) -> Family:
         if name not in shown.names or shown.size != len(shown.parameters):
             known = ", ".join(shown.names) if shown.size == len(shown.parameters) else "none whose link can be chosen"
             raise UsageError(f"--link: {family.name} has no parameter {name!r} (it has {known})")
+        if shown.along([name]) is not shown and shown.remainder is not None:
+            raise UsageError(
+                f"--link: {name} has no link of its own: with three components or more the weights are modelled by the "
+                f"logarithms of their ratios to {shown.remainder.name}"
+            )
         if text not in LINKS:
             raise UsageError(f"there is no link called {text!r}; choose one of {', '.join(LINKS)}")
         link, native = LINKS[text], shown.parameters[shown.names.index(name)].link

@@ -59,11 +59,14 @@ def p_value(value: float | None) -> str:
 
 def _links(fit: Regression) -> Text:
     """Which link joins what, and how the errors were made."""
-    shown = ", ".join(
-        harmless(p.name) if p.link.name == "identity" else f"{p.link.name}({harmless(p.name)})"
-        for p in fit.family.parameters
-        if p.name in fit.formulas
-    )
+    terms = []
+    for parameter in fit.family.parameters:
+        name, left = harmless(parameter.name), fit.family.remainder
+        if left is not None and fit.family.along([parameter.name]) is not fit.family:
+            terms.append(f"log({name} / {left.name})")
+        elif parameter.name in fit.formulas:
+            terms.append(name if parameter.link.name == "identity" else f"{parameter.link.name}({name})")
+    shown = ", ".join(terms)
     if fit.family.name.startswith("ordinal"):
         shown = f"{getattr(fit.family, 'link', 'logit')} P(y above a cut)"
     elif fit.family.size != len(fit.family.parameters):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import norm
 
 LINES = ("y,x,g,n,w", *(f"{(i * 7) % 5},{i},{'abc'[i % 3]},{i % 4 + 5},{i % 2 + 1}" for i in range(30)))
 
@@ -473,3 +475,42 @@ def test_a_number_of_trials_is_a_column_of_them(mlefit, table, tmp_path, command
         assert (evaluated.status, drawn.status) == (0, 0), (evaluated.err, drawn.err)
         found.append((evaluated.out.replace(str(model), ""), drawn.out))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("formula", ["1", "x"])
+def test_weights_of_three_components_are_modelled_against_the_last(mlefit, table, formula):
+    """As by scipy's BFGS; flexmix gives the same with a multinomial concomitant model. No weight is a constant."""
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=150).round(3)
+    shares = np.exp(np.stack([0.2 + 0.8 * x, -0.3 - 0.9 * x, 0 * x]))
+    part = (generator.random(150) > np.cumsum(shares / shares.sum(axis=0), axis=0)).sum(axis=0)
+    y = (np.array([0, 5, 11])[part] + generator.normal(size=150)).round(3)
+    path = table("x,y", *(f"{a},{b}" for a, b in zip(x, y, strict=True)))
+    ran = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3", "--formula", f"weight_2 ~ {formula}",
+                 "--format", "json")  # fmt: skip
+    plain = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3")
+    assert ran.status == plain.status == 0
+    assert "linear in log(weight_1 / weight_3), log(weight_2 / weight_3);" in plain.out
+    assert "weight_2[Intercept]" in plain.out
+    record = json.loads(ran.out)
+
+    def nll(p):
+        slope = p[9] if formula == "x" else 0.0
+        scores = np.stack([p[0] + p[1] * x, p[2] + slope * x, 0 * x])
+        shares = np.exp(scores) / np.exp(scores).sum(axis=0)
+        parts = (w * norm.pdf(y, m, np.exp(s)) for w, m, s in zip(shares, p[3:6], p[6:9], strict=True))
+        return -np.log(sum(parts)).sum()
+
+    first = [0, 0, 0, 0, 5, 11, 0, 0, 0] + [0] * (formula == "x")
+    best = minimize(nll, first, method="BFGS", options={"gtol": 1e-6})
+    assert record["nll"] == pytest.approx(best.fun, rel=1e-9)
+    found = {name: value["estimate"] for name, value in record["parameters"].items()}
+    assert found["weight_1[x]"] == pytest.approx(best.x[1], abs=1e-4)
+    assert found["weight_2[Intercept]"] == pytest.approx(best.x[2], abs=1e-4)
+
+
+def test_the_link_of_weights_of_three_components_cannot_be_chosen(mlefit, table):
+    path = table("x,y", "1,1", "2,2", "3,5")
+    ran = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3", "--link", "weight_1=probit")
+    assert ran.status == 2
+    assert "logarithms of their ratios to weight_3" in ran.err
