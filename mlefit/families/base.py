@@ -183,6 +183,10 @@ class Family(ABC):
         """Which rows the family can give probability to, (n,)."""
         return self.support.contains(y if y.ndim == 1 else y[0])
 
+    def exact(self, y: Array) -> NDArray[np.bool_]:
+        """Which rows have a value that is known, not one between two ends, (n,)."""
+        return np.ones(y.shape[-1], dtype=bool)
+
     def kinds(self, y: Array) -> Codes | None:
         """Codes (n,) of rows that are computed alike, for rows of several kinds to be sorted by; None for one kind."""
         return None
@@ -306,12 +310,20 @@ class Family(ABC):
         """Every start worth trying, the best one first; more than one where there can be several modes."""
         return [self.start(rows)]
 
+    def again(self, rows: Rows, eta: Array) -> Array:
+        """A start (k, G) where scores are known that suit rows much like these: no need to look everywhere."""
+        return self.start(rows)
+
     def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
         """Why the likelihood has no bound near scores (k, G), "" where it has; one sentence a group.
 
-        `low` and `high` (G,) are the extremes of the data. For families that can put a spike of infinite density on a
-        single value, which the total alone does not show.
+        `low` and `high` (G,) are the extremes of the values that are known. For families that can put a spike of
+        infinite density on a single value, which the total alone does not show.
         """
+        return [""] * eta.shape[1]
+
+    def cautions(self, eta: Array) -> Sequence[str]:
+        """What to look at in the estimates (k, G), which are sound for all that, "" where nothing; one a group."""
         return [""] * eta.shape[1]
 
     def ordered(self, eta: Array) -> Array:

@@ -97,6 +97,9 @@ class Censored(Wrapped):
         known &= (right >= self.support.lower) if self.discrete else (right > self.support.lower)
         return np.where(exact, self.base.inside(with_columns(y[0], y[2:])), known) if exact.any() else known
 
+    def exact(self, y: Array) -> NDArray[np.bool_]:
+        return np.asarray(y[0] == y[1])
+
     def kinds(self, y: Array) -> Codes:
         """Exact, open above, open below, closed."""
         exact, left, right = self.ends(y)

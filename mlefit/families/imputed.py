@@ -85,18 +85,18 @@ def starts(
     An exact row has its value in `right`. `others` (d, n) are the family's columns after the first.
     """
     with np.errstate(all="ignore"):
+        if exact.all():
+            return family.starts(Copies(rows, with_columns(right, others)))
         guess = _first(family, rows, exact, left, right)
         whole = np.tile(others, COPIES)
         found = family.starts(Copies(rows, with_columns(guess.ravel(), whole)))
-        if exact.all():
-            return found
         best = found[0]
         for _ in range(ROUNDS):
             try:
                 values = _conditional(family, rows, best, exact, left, right, others, guess)
             except NotImplementedError:  # no quantile function: the first guess is all there is
                 return found
-            again = family.start(Copies(rows, with_columns(values.ravel(), whole)))
+            again = family.again(Copies(rows, with_columns(values.ravel(), whole)), best)
             again = np.where(np.isfinite(again).all(axis=0), again, best)
             moved = np.max(np.abs(again - best) / np.maximum(1.0, np.abs(best)), initial=0.0)
             best = again

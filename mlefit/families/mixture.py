@@ -17,16 +17,28 @@ from mlefit.families.imputed import Copies
 from mlefit.families.interval import with_columns
 from mlefit.families.links import BOUND, Array, expit, logit, softplus
 from mlefit.families.pinned import Pinned
+from mlefit.families.repeated import Repeated
 from mlefit.families.reweighted import Reweighted
 from mlefit.families.support import Support
+from mlefit.families.tail_derivatives import complement
 from mlefit.families.tails import log1mexp
 
-RANDOM: Final = 8  # starts from random centres, beside the one from quantiles
+FEWEST: Final = 8  # starts from random bumps, beside the one from quantiles
+MOST: Final = 120
+ROWS: Final = 40_000  # rows times starts from which there are not the most of them
+NARROWEST: Final = 0.02  # widths of the bumps, relative to the range of most of the data
+WIDEST: Final = 0.4
 SEED: Final = 20
-SHORT: Final = 15  # rounds of EM for every start
-LONG: Final = 40  # more for the best
-KEPT: Final = 3
+SHORT: Final = 15  # rounds of EM
+LONG: Final = 40
+TRACE: Final = 1e-6  # of every row in each component, which keeps it alive and off a single value
+NEAR: Final = 16.0  # times the variance that this trace leaves a component
+KEPT: Final = 6
+FOLLOWED: Final = 9_000  # rows times starts that are followed to their ends, or KEPT starts if that is more
+SPIKES: Final = 2  # starts that are bound for a spike, so far as can be told
+ALIKE: Final = 1e-3  # nll of starts that are taken for the same
 ORDERS: Final = 120  # of components that a held value tells apart
+UNEVEN: Final = 8.0  # times as wide as another, a component that makes one look twice
 POINT: Final = 1e-5  # standard deviation, relative to the range of the data, of a component on a single value
 
 
@@ -148,7 +160,11 @@ class Mixture(Family):
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         with np.errstate(all="ignore"):
             found = [c.derivatives(y, eta[p]) for c, p in zip(self.components, self._parts, strict=True)]
-            logs = self._logs(y, eta, [f[0] for f in found])
+            return self._combined(eta, self._logs(y, eta, [f[0] for f in found]), found)
+
+    def _combined(self, eta: Array, logs: Array, found: Sequence[Derivatives]) -> Derivatives:
+        """-log of the sum of exp(logs), (m, ...), with derivatives, from those of the components' part in -logs."""
+        with np.errstate(all="ignore"):
             total = _log_sum(logs)
             share = np.exp(logs - total)  # posterior probabilities of the components
             first, shape = len(self.components) - 1, total.shape
@@ -191,18 +207,48 @@ class Mixture(Family):
         return self.starts(rows)[0]
 
     def starts(self, rows: Rows) -> list[Array]:
-        """EM from quantiles and from random centres, seeded; the best few, each (k, G)."""
+        """EM from quantiles and from random bumps, seeded, all as one batch; the best few apart, each (k, G).
+
+        More of them for fewer rows, where a likelihood has more maxima and spikes. What ends on a spike comes last.
+        """
         with np.errstate(all="ignore"):
-            found = [self._em(rows, shares, SHORT) for shares in self._partitions(rows)]
-            values = np.stack([self._total(rows, eta) for eta in found])
-            order = np.argsort(values, axis=0, kind="stable")
-            groups = np.arange(values.shape[1])
-            scores = np.stack(found)
-            best = [scores[order[i], :, groups].T for i in range(min(KEPT, len(found)))]
-            return [self.ordered(self._em(rows, self._shares(rows, eta), LONG)) for eta in best]
+            kept = int(np.clip(FOLLOWED // rows.y.shape[-1], KEPT, MOST))
+            shares = self._partitions(rows)
+            many = Repeated(rows, len(shares))
+            eta = self._em(many, np.concatenate(shares, axis=-1), SHORT)
+            found = self._best(many, eta, 2 * kept)
+            many = Repeated(rows, len(found))
+            eta = self._em(many, self._shares(many, np.concatenate(found, axis=-1)), LONG)
+            return [self.ordered(each) for each in self._best(many, eta, kept)]
+
+    def _best(self, many: Repeated, eta: Array, kept: int) -> list[Array]:
+        """Of starts (k, S G) the best that differ, each (k, G): `kept` of them, and a few that are bound for spikes."""
+        values = self._total(many, eta).reshape(many.count, -1)
+        narrow = self._narrow(many, eta).reshape(values.shape)
+        places = [*_apart(np.where(narrow, np.inf, values), kept), *_apart(np.where(narrow, values, np.inf), SPIKES)]
+        places = places or [np.zeros(values.shape[1], dtype=np.intp)]
+        scores = eta.reshape(len(eta), *values.shape)
+        return [scores[:, place, np.arange(place.size)] for place in places]
+
+    def _narrow(self, rows: Rows, eta: Array) -> NDArray[np.bool_]:
+        """Where a component is as narrow as the trace of every row lets it be, and so is bound for a spike, (G,)."""
+        if self.discrete:
+            return np.zeros(eta.shape[1], dtype=bool)
+        weights = np.exp(self._log_weights(eta))
+        whole = TRACE * rows.variance(rows.y if rows.y.ndim == 1 else rows.y[0])
+        spreads = [_spread(c, eta[p]) for c, p in zip(self.components, self._parts, strict=True)]
+        return np.asarray(np.any([s**2 * w < NEAR * whole for s, w in zip(spreads, weights, strict=True)], axis=0))
+
+    def again(self, rows: Rows, eta: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self._em(rows, self._shares(rows, eta), SHORT)
 
     def _partitions(self, rows: Rows) -> list[Array]:
-        """First posterior probabilities, each (m, n): parts of the range, then nearness to random centres."""
+        """First posterior probabilities, each (m, n).
+
+        Parts of the range; then nearness to random values, every other time with widths of their own, so that narrow
+        components are found within wide ones.
+        """
         y = rows.y if rows.y.ndim == 1 else rows.y[0]
         n, count = y.size, len(self.components)
         cuts = [rows.spread(rows.quantile(y, i / count)) for i in range(1, count)]
@@ -212,10 +258,16 @@ class Mixture(Family):
         if self.support.lower >= 0 and not self.discrete:
             y = np.log(np.maximum(y, 1e-300))
         low, high = rows.quantile(y, 0.01), rows.quantile(y, 0.99)
-        for _ in range(RANDOM):
-            at = np.sort(generator.random(count))
-            centres = np.stack([np.broadcast_to(rows.spread(low + a * (high - low)), (n,)) for a in at])
-            found.append(_softened(np.argmin(np.abs(y - centres), axis=0), count))
+        low, wide = np.broadcast_to(rows.spread(low), (n,)), np.broadcast_to(rows.spread(high - low), (n,))
+        for number in range(int(np.clip(ROWS // n, FEWEST, MOST))):
+            at = np.sort(generator.random(count))[:, None]
+            if number % 4:
+                width = WIDEST * np.exp(generator.uniform(np.log(NARROWEST / WIDEST), 0.0, count))[:, None]
+                distance = (y - low - at * wide) / (width * np.where(wide > 0, wide, 1.0))
+                logs = np.log(generator.dirichlet(np.full(count, 2.0)))[:, None] - distance**2 / 2 - np.log(width)
+                found.append(np.exp(logs - _log_sum(logs)))
+            else:
+                found.append(_softened(np.argmin(np.abs(y - low - at * wide), axis=0), count))
         return found
 
     def _em(self, rows: Rows, shares: Array, rounds: int) -> Array:
@@ -243,8 +295,7 @@ class Mixture(Family):
         for component, share in zip(self.components, shares, strict=True):
             inside = component.inside(rows.y)
             known: Rows = rows if inside.all() else Copies(rows, _moved_inside(component, rows.y, inside))
-            # A trace of every row keeps each component alive and off a single value.
-            parts.append(component.start(Reweighted(known, np.where(inside, share + 1e-6, 0.0))))
+            parts.append(component.start(Reweighted(known, np.where(inside, share + TRACE, 0.0))))
         return np.concatenate(parts)
 
     def _shares(self, rows: Rows, eta: Array) -> Array:
@@ -312,6 +363,25 @@ class Mixture(Family):
                 said[int(g)] = f"component {c + 1} has shrunk to a single value"
         return said
 
+    def cautions(self, eta: Array) -> list[str]:
+        """A component far narrower than another, which may stand for close values alone.
+
+        Such maxima are often spurious (McLachlan and Peel 2000, section 3.10); Hathaway (1985) bounds the ratio.
+        """
+        said = [""] * eta.shape[1]
+        if self.discrete:
+            return said
+        spreads = np.array([_spread(c, eta[p]) for c, p in zip(self.components, self._parts, strict=True)])
+        with np.errstate(all="ignore"):
+            ratio = np.where(np.isfinite(spreads), spreads, 0.0).max(axis=0) / spreads
+        for g in np.flatnonzero((ratio > UNEVEN).any(axis=0)):
+            narrow, wide = int(np.argmax(ratio[:, g])), int(np.argmin(ratio[:, g]))
+            said[int(g)] = (
+                f"component {narrow + 1} is {ratio[narrow, g]:.3g} times as narrow as component {wide + 1}: see "
+                "whether it stands for more than close or rounded values, near which the likelihood has no bound"
+            )
+        return said
+
     # -- the distribution ---------------------------------------------------------------------------------------
 
     def _mixed(self, tail: Callable[[Family], Callable[[Array, Array], Array]], y: Array, eta: Array) -> Array:
@@ -325,6 +395,36 @@ class Mixture(Family):
 
     def log_sf(self, y: Array, eta: Array) -> Array:
         return self._mixed(lambda c: c.log_sf, y, eta)
+
+    def log_sf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self._tail(y, eta, above=True)
+
+    def log_cdf_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self._tail(y, eta, above=False)
+
+    def _tail(self, y: Array, eta: Array, *, above: bool) -> Derivatives:
+        """The log of a tail with derivatives, from the smaller tail, whose own keep their digits."""
+        value, gradient, hessian = self._mixed_tail(y, eta, above=above)
+        large = value > -0.5
+        if large.any():
+            other = complement(*self._mixed_tail(y, eta, above=not above))
+            value, gradient, hessian = (
+                np.where(large, theirs, own) for theirs, own in zip(other, (value, gradient, hessian), strict=True)
+            )
+        return value, gradient, hessian
+
+    def _mixed_tail(self, y: Array, eta: Array, *, above: bool) -> Derivatives:
+        with np.errstate(all="ignore"):
+            found = []
+            for component, part in zip(self.components, self._parts, strict=True):
+                tail = component.log_sf_derivatives if above else component.log_cdf_derivatives
+                value, slope, curve = tail(y, eta[part])
+                found.append((-value, -slope, -curve))
+            shape = np.broadcast_shapes(eta.shape[1:], y.shape[-1:])
+            weights = self._log_weights(eta)
+            logs = np.stack([np.broadcast_to(w - f[0], shape) for w, f in zip(weights, found, strict=True)])
+            value, gradient, hessian = self._combined(eta, np.where(np.isnan(logs), -np.inf, logs), found)
+            return -value, -gradient, -hessian
 
     def quantile(self, q: Array, eta: Array) -> Array:
         """Between the smallest and the largest of the components' quantiles, by bisection."""
@@ -499,6 +599,18 @@ def _log_sum(logs: Array) -> Array:
     top = logs.max(axis=0)
     safe = np.where(np.isfinite(top), top, 0.0)
     return np.asarray(np.where(top == np.inf, np.inf, safe + np.log(np.exp(logs - safe).sum(axis=0))))
+
+
+def _apart(values: Array, most: int) -> list[NDArray[np.intp]]:
+    """Which of S starts with nll (S, G) to go on with: the lowest that differ, one place a group each."""
+    order = np.argsort(values, axis=0, kind="stable")
+    ranked = np.take_along_axis(values, order, axis=0)
+    new = np.ones(ranked.shape, dtype=bool)
+    new[1:] = ranked[1:] - ranked[:-1] > ALIKE
+    first = np.argsort(~new, axis=0, kind="stable")  # those that differ, then the others
+    places = np.take_along_axis(order, first, axis=0)
+    usable = int((new & np.isfinite(ranked)).sum(axis=0).max())
+    return list(places[: min(most, usable)])
 
 
 def _softened(place: NDArray[np.intp], count: int) -> Array:

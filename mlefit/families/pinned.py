@@ -143,8 +143,17 @@ class Pinned(Family):
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         return self.base.bend(name, y, self.full(eta))
 
+    def again(self, rows: Rows, eta: Array) -> Array:
+        return self.base.again(rows, self.full(eta))[self.free]
+
     def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
         return self.base.unbounded(self.full(eta), low, high)
+
+    def exact(self, y: Array) -> NDArray[np.bool_]:
+        return self.base.exact(y)
+
+    def cautions(self, eta: Array) -> Sequence[str]:
+        return self.base.cautions(self.full(eta))
 
     def doubts(self, eta: Array) -> Sequence[str]:
         return self.base.doubts(self.full(eta))

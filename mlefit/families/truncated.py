@@ -89,6 +89,9 @@ class Truncated(Wrapped):
             return np.asarray(known & (~exact | ((y[0] >= y[-2]) & (y[0] <= y[-1]))))
         return np.asarray(known & (y[0] >= y[-2]) & (y[0] <= y[-1]))
 
+    def exact(self, y: Array) -> NDArray[np.bool_]:
+        return self.base.exact(self.rows(y))
+
     def kinds(self, y: Array) -> Codes | None:
         return self.base.kinds(self.rows(y))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -61,6 +61,12 @@ class Wrapped(Family):
     @abstractmethod
     def around(self, family: Family) -> Family:
         """The same done to the rows of another family of the same data."""
+
+    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
+        return self.base.unbounded(eta, low, high)
+
+    def cautions(self, eta: Array) -> Sequence[str]:
+        return self.base.cautions(eta)
 
     def numbers(self, y: Array) -> Array:
         """What stands in the rows, (m, n): where the likelihood of an irregular family can end or bend."""

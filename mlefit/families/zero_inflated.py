@@ -66,6 +66,9 @@ class ZeroOrElse(Family):
     def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
         return self.base.unbounded(eta[:-1], low, high)
 
+    def cautions(self, eta: Array) -> Sequence[str]:
+        return self.base.cautions(eta[:-1])
+
     def ordered(self, eta: Array) -> Array:
         return np.concatenate([self.base.ordered(eta[:-1]), eta[-1:]])
 

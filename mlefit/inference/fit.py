@@ -40,6 +40,7 @@ WeightKind = Literal["frequency", "importance"]
 # A solver that starts at the estimate of an evenly thinned sample needs one or two passes over all the rows.
 THIN: Final = (2_048, 16_384)  # rows; the several starts of a family are told apart on the fewest
 NEAR: Final = 1e-3  # a decrement above this has not arrived
+FEW: Final = 40  # steps of several searches after which those that head for a spike are given up
 ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved closer than it is to all of them
 # A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
 # Below this times sqrt(n) it is taken without another look at all the rows.
@@ -365,7 +366,8 @@ def report(
             f'fitted; take another unit, such as --column "{column} / {unit}"'
         )
     constant = np.asarray((extremes[0] == extremes[1]) & (np.asarray(family.columns) == "y").all())
-    spikes = family.unbounded(solution.theta.T, *extremes)
+    ends = extremes if sample is None else _extremes(family, sample, exact=True)
+    spikes = family.unbounded(solution.theta.T, *ends)
     silent = unheard(family, target, solution, weight)
     verdict = certify(
         family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes, silent=silent
@@ -414,13 +416,7 @@ def report(
         tuple(text.replace(REMEDY, "") for text in texts) if options.interval == "profile" else texts
         for texts in verdict.warnings
     ]
-    passed = [
-        f"the likelihood of {family.name} has spikes without bound, on which some searches ended ({reason}); "
-        "this is the highest maximum found away from them"
-        if reason
-        else ""
-        for reason in solution.passed or [""] * count
-    ]
+    cautions = [text if good else "" for good, text in zip(verdict.converged, family.cautions(eta), strict=True)]
     notes = [() if lost or not family.irregular_note else (family.irregular_note,) for lost in unbounded.tolist()]
     doubts = family.doubts(eta)
     void = [text if text.endswith(NO_DISTRIBUTION) else "" for text in doubts]
@@ -445,7 +441,7 @@ def report(
             iterations=int(solution.iterations[i]),
             certificate=replace(verdict.certificates[i], problem=verdict.certificates[i].problem or void[i]),
             converged=bool(verdict.converged[i]) and not void[i],
-            warnings=said[i] + notes[i] + tuple(filter(None, (passed[i], doubts[i]))),
+            warnings=said[i] + notes[i] + tuple(filter(None, (cautions[i], doubts[i]))),
             effective_n=float(effective[i]),
             objective=target,
             number=i,
@@ -534,34 +530,62 @@ def _best(
     start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
     last = np.broadcast_to(last, count)[which]
-    solution = newton(target, start, which=which, held=held, step=step, last=last)
+    most = 200 if len(candidates) == 1 else FEW
+    solution = newton(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
     if not np.isfinite(solution.sums.value).all() and _make_feasible(target, start, which, held, solution):
-        solution = newton(target, start, which=which, held=held, step=step, last=last)
+        solution = newton(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
     if len(candidates) == 1:
         return solution
+    solution = _resumed(target, solution, which, held, step, last, ~_spikes(family, target, solution, which))
     values = np.where(np.isfinite(solution.sums.value), solution.sums.value, np.inf).reshape(-1, count)
-    spikes = _spikes(family, target, solution, which)
-    spiked = np.array([bool(reason) for reason in spikes], dtype=bool)
+    spiked = _spikes(family, target, solution, which)
     if family.cliffs or spiked.any():
         sound = (interior(family, solution, last) & ~spiked).reshape(-1, count)
         judged = sound.any(axis=0) & (bool(family.cliffs) | spiked.reshape(-1, count).any(axis=0))
         values = np.where(sound | ~judged, values, np.inf)
     pick = np.argmin(values, axis=0) * count + np.arange(count)
-    passed = [next(filter(None, spikes[i::count]), "") if not spiked[pick[i]] else "" for i in range(count)]
+    ending = np.zeros(which.size, dtype=bool)
+    ending[pick] = spiked[pick]
+    solution = _resumed(target, solution, which, held, step, last, ending)
     sums = solution.sums
     chosen = type(sums)(sums.value[pick], sums.gradient[pick], sums.hessian[pick])
     theta, decrement, iterations = solution.theta[pick], solution.decrement[pick], solution.iterations[pick]
-    return Solution(theta, chosen, decrement, iterations, solution.solver, tuple(passed) if any(passed) else ())
+    return Solution(theta, chosen, decrement, iterations, solution.solver)
+
+
+def _resumed(
+    target: RowObjective | StatisticObjective,
+    solution: Solution,
+    which: Index,
+    held: NDArray[np.bool_] | None,
+    step: Array,
+    last: Array,
+    wanted: NDArray[np.bool_],
+) -> Solution:
+    """The solution with those of the problems wanted that were stopped for their number of steps gone on with."""
+    rest = np.flatnonzero(wanted & (solution.iterations >= FEW) & np.isfinite(solution.sums.value))
+    if not rest.size:
+        return solution
+    found = newton(target, solution.theta[rest], which=which[rest], held=held, step=step, last=last[rest])
+    theta, decrement, iterations = solution.theta.copy(), solution.decrement.copy(), solution.iterations.copy()
+    sums = replace(solution.sums)
+    theta[rest], decrement[rest] = found.theta, found.decrement
+    iterations[rest] += found.iterations
+    for mine, its in zip((sums.value, sums.gradient, sums.hessian),
+                         (found.sums.value, found.sums.gradient, found.sums.hessian), strict=True):  # fmt: skip
+        mine[rest] = its
+    return replace(solution, theta=theta, sums=sums, decrement=decrement, iterations=iterations)
 
 
 def _spikes(
     family: Family, target: RowObjective | StatisticObjective, solution: Solution, which: Index
-) -> Sequence[str]:
-    """Why the likelihood is unbounded where each problem ended, "" where it is not; see `Family.unbounded`."""
+) -> NDArray[np.bool_]:
+    """Which problems ended where the likelihood is unbounded, (P,); see `Family.unbounded`."""
     if isinstance(target, StatisticObjective):  # of an exponential family, which has no spikes among its distributions
-        return [""] * which.size
-    low, high = _extremes(family, target.sample)
-    return family.unbounded(solution.theta.T, low[which], high[which])
+        return np.zeros(which.size, dtype=bool)
+    low, high = _extremes(family, target.sample, exact=True)
+    reasons = family.unbounded(solution.theta.T, low[which], high[which])
+    return np.array([bool(reason) for reason in reasons], dtype=bool)
 
 
 def _make_feasible(
@@ -613,13 +637,15 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
         return [*candidates, seen.translated(eta, family)]
 
 
-def _extremes(family: Family, sample: Sample) -> tuple[Array, Array]:
-    """Smallest and largest y of each group, chunk by chunk."""
+def _extremes(family: Family, sample: Sample, *, exact: bool = False) -> tuple[Array, Array]:
+    """Smallest and largest y of each group, chunk by chunk; of its `exact` rows alone, inf and -inf without any."""
     low, high = np.full(sample.groups, np.inf), np.full(sample.groups, -np.inf)
     for groups, part in sample.chunks():
         y = family.central(part.y)
-        low[groups] = np.minimum(low[groups], part.minimum(y))
-        high[groups] = np.maximum(high[groups], part.maximum(y))
+        known = family.exact(part.y) if exact else None
+        for ends, best, last in ((low, part.minimum, np.inf), (high, part.maximum, -np.inf)):
+            found = best(y if known is None else np.where(known, y, last))
+            ends[groups] = np.minimum(ends[groups], found) if last > 0 else np.maximum(ends[groups], found)
     return low, high
 
 
@@ -649,9 +675,7 @@ def _limits(
     elif options.interval == "wald":
         lower, upper = intervals.wald(parameters, theta, std_error, options.level)
     elif options.interval == "profile":
-        lower, upper = intervals.profile_limits(
-            family, target, scores, parameters, theta, value, options.level, which
-        )
+        lower, upper = intervals.profile_limits(family, target, scores, parameters, theta, value, options.level, which)
     else:
         raise UsageError(f"there is no interval called {options.interval!r}; choose wald, profile or none")
     rest = np.stack([theta, std_error, lower, upper])[:, size:].reshape(4, -1)

@@ -48,8 +48,6 @@ class Solution:
             local quadratic model lies from `theta`.
         iterations: (P,) steps taken.
         solver: its name.
-        passed: what was passed over for it, such as a spike of an unbounded likelihood, "" where nothing was; one a
-            problem, or empty.
     """
 
     theta: Array
@@ -57,4 +55,3 @@ class Solution:
     decrement: Array
     iterations: Index
     solver: str
-    passed: tuple[str, ...] = ()

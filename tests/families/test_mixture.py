@@ -75,8 +75,9 @@ def test_recovers_what_was_drawn(name):
     family, _, y = drawn(name)
     fit = fit_sample(family, Sample(y))[0]
     assert fit.converged, fit.warnings
-    for value, truth, error in zip(fit.theta, CASES[name], np.sqrt(np.diag(fit.covariance)), strict=True):
-        assert abs(value - truth) < 4 * error
+    # By the likelihood, since far-off parameters can make much the same mixture.
+    lost = 2 * (family.nll(y, family.forward(np.array(CASES[name], dtype=float)[:, None])).sum() - fit.nll)
+    assert 0 < lost < chi2.ppf(0.999, family.size)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -331,15 +332,62 @@ def test_a_component_at_its_limit_is_said_of_the_mixture():
 
 @pytest.mark.parametrize("start", [{}, {"shape_2": 1e6, "rate_2": 1e4}])
 def test_a_spike_does_not_hide_the_maximum(start):
-    """Of three searches one ends on a spike; the maximum away from it is the result, and the spike is told.
+    """Searches that end on a spike are passed over; a component much narrower than the other is told.
 
     A start that is no good is one more, beside those of the family.
     """
     y = np.genfromtxt(DATA / "groundbeef.csv", delimiter=",", names=True)["serving"]
     fit = fit_sample(registry.get("mixture:gamma*2"), Sample(y), Options(start=start))[0]
     assert fit.converged
-    assert fit.log_likelihood == pytest.approx(-1252.1113, abs=1e-4)
-    assert any("spikes without bound" in text for text in fit.warnings)
+    assert fit.log_likelihood == pytest.approx(-1245.7053, abs=1e-4)
+    assert any("times as narrow as component 1" in text for text in fit.warnings)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "count", "highest"),
+    [("iris", "sepal_width", 2, -86.10860), ("iris", "sepal_width", 3, -84.95951), ("iris", "sepal_width", 4, None),
+     ("iris", "sepal_length", 3, -175.09129), ("iris", "petal_width", 3, -96.69590),
+     ("old_faithful", "waiting", 3, -1031.54019), ("old_faithful", "eruptions", 4, -257.45849)],
+)  # fmt: skip
+def test_the_highest_maximum_away_from_spikes(file, column, count, highest):
+    """As found by a separate EM from 1,500 random starts each; for four normals in sepal_width 7,500 found none."""
+    y = np.genfromtxt(DATA / f"{file}.csv", delimiter=",", names=True)[column]
+    fit = fit_sample(registry.get(f"mixture:normal*{count}"), Sample(y), Options(interval="none"))[0]
+    assert fit.converged == (highest is not None)
+    if highest is None:
+        assert "unbounded" in fit.certificate.problem
+    else:
+        assert fit.log_likelihood == pytest.approx(highest, abs=1e-4)
+
+
+def test_spikes_of_censored_and_truncated_rows_are_passed_over_and_told():
+    y = np.genfromtxt(DATA / "iris.csv", delimiter=",", names=True)["sepal_width"]
+    everything = np.stack([y, np.full(y.size, -np.inf), np.full(y.size, np.inf)])
+    for family, rows in ((Censored, np.stack([y, y])), (Truncated, everything)):
+        three_, four = (fit_sample(family(registry.get(f"mixture:normal*{k}")), Sample(rows))[0] for k in (3, 4))
+        assert three_.converged
+        assert three_.log_likelihood == pytest.approx(-84.95951, abs=1e-4)
+        assert not four.converged
+        assert "unbounded" in four.certificate.problem
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("tail", ["sf", "cdf"])
+def test_derivatives_of_the_tails(name, tail):
+    family, eta, _ = drawn(name, 1)
+    y = family.quantile(np.array([1e-6, 1e-3, 0.2, 0.5, 0.8, 0.99, 1 - 1e-6]), eta)
+    every = np.repeat(eta, y.size, axis=1)
+    value = getattr(family, f"log_{tail}")
+    both = getattr(family, f"log_{tail}_derivatives")
+    found = both(y, eta)
+    np.testing.assert_allclose(found[0], value(y, eta), rtol=1e-7, atol=1e-15)
+    for j in range(family.size):
+        up, down = every.copy(), every.copy()
+        up[j] += 1e-5
+        down[j] -= 1e-5
+        np.testing.assert_allclose(found[1][j], (value(y, up) - value(y, down)) / 2e-5, rtol=1e-6, atol=1e-7)
+        slope = (both(y, up)[1] - both(y, down)[1]) / 2e-5
+        np.testing.assert_allclose(found[2][j], slope, rtol=1e-5, atol=1e-6)
 
 
 def test_ties_that_draw_every_search_to_a_spike_leave_no_maximum():
