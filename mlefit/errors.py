@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class MlefitError(Exception):
@@ -36,6 +36,27 @@ def nearest(
     spelt = {each.lower(): each for each in known}
     near = get_close_matches(name.lower(), spelt, 1, cutoff)
     return f"did you mean {before}{spelt[near[0]]}{after}?" if near else otherwise
+
+
+def named_arguments(function: Callable[..., object]) -> tuple[str, ...]:
+    """The names of a function's arguments, in order."""
+    import inspect
+
+    parameters = inspect.signature(function).parameters
+    return tuple(name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD)
+
+
+def no_option(name: str, known: Iterable[str], function: str, **words: str) -> str:
+    """What to say of a keyword argument that a function does not take.
+
+    Args:
+        name: the argument.
+        known: those that it takes.
+        function: its name.
+        **words: what arguments are called that have another name in the command.
+    """
+    meant = f"did you mean {words[name]}?" if name in words else nearest(name, known, f"it takes {', '.join(known)}")
+    return f"{function} has no option {name!r}; {meant}"
 
 
 def no_level(level: float, what: str = "a level") -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from mlefit import reading
 from mlefit.censoring import trials_column, trials_of
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, named_arguments, no_option
 from mlefit.families import losses, registry
 from mlefit.families.base import Family
 from mlefit.features import columns_of, roles
@@ -106,10 +106,11 @@ def train(
         DataError: the data do not fit the loss, or the loss is no longer finite.
         UsageError: an unknown loss, column or option.
     """
-    try:
-        chosen = settings or Settings(**options)
-    except TypeError as error:
-        raise UsageError(f"unknown option of training: {error}") from error
+    known = [field.name for field in fields(Settings)]
+    for name in options:
+        if name not in known:
+            raise UsageError(no_option(name, (*named_arguments(train)[3:], *known), "train", dist="loss"))
+    chosen = settings or Settings(**options)
     path = None
     if isinstance(validation, str):
         path, validation = validation, None

@@ -13,7 +13,7 @@ import numpy as np
 
 from mlefit import reading
 from mlefit.censoring import Censoring, trials_column, trials_of
-from mlefit.errors import DataError, UsageError
+from mlefit.errors import DataError, UsageError, named_arguments, no_option
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.density import Density
@@ -29,6 +29,9 @@ from mlefit.wording import in_python
 
 # The parameter that the formula of the response models, the first of these that a family has.
 MAIN: Final = ("p", "mu", "mean", "location", "loc", "scale", "rate", "df")
+# Further keyword arguments of `regress`, attributes of `Plan`; and what the command's options are called there.
+ROLES: Final = ("offset", "exposure", "weight", "trials", "cluster", "levels")
+WORDS: Final = {"dist": "family", "formula": "formulas", "link": "links"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Plan:
     levels: tuple[str, ...] = ()
 
 
-@in_python(dist="family", formula="formulas", link="links")
+@in_python(**WORDS)
 def regress(
     data: Any,
     formula: str,
@@ -119,13 +122,13 @@ def regress(
     path = reading.source_of(data)
     limits = (None if v is None else str(v) for v in (below, above))
     named: dict[str, Any] = {k: str(v) if isinstance(v, (int, float)) else v for k, v in roles.items()}
-    try:
-        plan = Plan(
-            formula, family, dict(formulas or {}), dict(links or {}), dict(fix or {}), by=groups, lower=lower,
-            censoring=Censoring(event, upper, *limits), **named,
-        )  # fmt: skip
-    except TypeError as error:
-        raise UsageError(f"unknown option of regress: {error}") from error
+    for name in named:
+        if name not in ROLES:
+            raise UsageError(no_option(name, (*named_arguments(regress)[2:], *ROLES), "regress", **WORDS))
+    plan = Plan(
+        formula, family, dict(formulas or {}), dict(links or {}), dict(fix or {}), by=groups, lower=lower,
+        censoring=Censoring(event, upper, *limits), **named,
+    )  # fmt: skip
     request = reading.Request(
         path, where=where, missing=missing, encoding=encoding, delimiter=delimiter, no_header=no_header
     )

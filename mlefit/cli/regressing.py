@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlefit.regressing import Plan
 
 MODEL: Final = "Model"
+SHOWN: Final = 12  # labels in a message
 
 
 Formula = Annotated[
@@ -111,5 +112,11 @@ def finished(fits: list[Regression], plan: Plan, save: str | None) -> Document:
     levels = (fits[0].scorer.recipe or {}).get("levels", ())
     if len(levels) == 2 and not fits[0].family.labels:
         message(f"p is the probability that {fits[0].column} is {levels[1]} (1), not {levels[0]} (0)")
+    if fits[0].family.name.startswith("ordinal") and not plan.levels:
+        message(
+            f"the labels of {fits[0].column} are taken in the order {' < '.join(levels[:SHOWN])}"
+            + (" < ..." if len(levels) > SHOWN else "")
+            + "; --levels gives another"
+        )
     status = 0 if all(fit.converged for fit in fits) else 3
     return Document.of(fits, table, many=bool(plan.by), status=status)

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 Long = NDArray[np.longdouble]
 
 CLOSE: Final = 1e-6  # smallest eigenvalue of the columns' correlations that needs no orthogonalisation
+BASIS: Final = re.compile(r"(bs|cc|cr|cs)\(.*\)")  # terms whose columns may add up to one in every row
 DEPENDENT: Final = 2e-14  # of its length, what is left of a column once those before it are taken out
 
 
@@ -186,10 +187,12 @@ def _dependent(
         sign = " - " if factor < 0 else " + "
         text += (sign if text else sign.strip().replace("+", "")) + times + name
     listed = [name for _, name in found]
+    remedy = _centred({_term(name) for name in (names[j], *listed)}, text[:1].isdigit())
+    remedy = remedy or _remedy(names[j], "one of them")
     further = f" (and so {'are' if len(more) > 1 else 'is'} {_listed([names[i] for i in more])})" if more else ""
     return DataError(
         f"{names[j]} is a combination of {_listed(listed) or 'the intercept'}{where} ({names[j]} = {text or 0}), so "
-        f"its coefficient is not identified{further}; {_remedy(names[j], 'one of them')}"
+        f"its coefficient is not identified{further}; {remedy}"
     )
 
 
@@ -199,9 +202,25 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
+def _centred(terms: set[str], intercept: bool) -> str:
+    """What to do where the columns of a basis add up to the intercept, or to the levels of a factor; "" elsewhere."""
+    ways = ["write - 1 in the formula to leave the intercept out"] if intercept and len(terms) == 1 else []
+    bases = sorted(term for term in terms if BASIS.fullmatch(term))
+    if not bases:
+        return ""
+    if not bases[0].startswith("bs(") and "constraints" not in bases[0]:
+        ways.append(f"centre the basis: {bases[0][:-1]}, constraints='center')")
+    return ", or ".join(ways)
+
+
+def _term(name: str) -> str:
+    """The term that a column belongs to."""
+    return re.sub(r"\[[^\]]*\]", "", name)
+
+
 def _remedy(name: str, otherwise: str) -> str:
     """What a formula can leave out: the whole term that a column of several belongs to."""
-    term = re.sub(r"\[[^\]]*\]", "", name)
+    term = _term(name)
     if term == name:
         return f"leave {otherwise} out"
     return f"leave {term} out" + (", or merge levels" if "[T." in name or "C(" in name else "")

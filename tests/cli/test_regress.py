@@ -514,3 +514,13 @@ def test_the_link_of_weights_of_three_components_cannot_be_chosen(mlefit, table)
     ran = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3", "--link", "weight_1=probit")
     assert ran.status == 2
     assert "logarithms of their ratios to weight_3" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"), [((), "the labels of g are taken in the order a < b < c; --levels gives another"),
+                         (("--levels", "c,a,b"), ""), (("-q",), "")],
+)  # fmt: skip
+def test_the_order_of_labels_that_nobody_gave_is_said(mlefit, table, levels, said):
+    ran = mlefit("regress", table(*LINES), "g ~ x", "--dist", "ordinal", *levels)
+    assert ran.status == 0
+    assert ran.err.strip().removeprefix("mlefit: ") == said

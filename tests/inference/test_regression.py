@@ -783,6 +783,8 @@ def test_the_same_columns_in_other_units_give_the_same_fit():
         ("y ~ x + I(2*x) + a + b", r"b is a combination of .* \(and so is I\(2\s*\*\s*x\)\)"),
         ("y ~ C(g) + C(h)", r"leave C\(h\) out, or merge levels"),
         ("y ~ C(g) * C(h)", r"leave C\(g\):C\(h\) out, or merge levels"),
+        ("y ~ cs(x, df=3)", r"write - 1 .* intercept out, or centre the basis: cs\(x, df=3, constraints='center'\)"),
+        ("y ~ C(g) + cs(x, df=3) - 1", r"identified; centre the basis: cs\(x, df=3, constraints='center'\)"),
     ],
 )
 def test_dependent_columns_are_named(formula, sentence):
@@ -922,3 +924,10 @@ def test_a_level_that_a_part_of_many_rows_lacks(name):
     intercept, slope = (fit.estimates[f"{main.name}[{term}]"] for term in ("Intercept", "x"))
     means = main.link.inverse(np.array([intercept, intercept + slope]))
     np.testing.assert_allclose(means, [y[level == 0].mean(), y[rare].mean()], rtol=1e-8)
+
+
+def test_a_basis_is_the_same_without_intercept_and_centred():
+    data = simulated("normal")
+    bare, centred = (mlefit.regress(data, f"y ~ cs(x, df={of}") for of in ("3) - 1", "2, constraints='center')"))
+    assert bare.converged
+    assert bare.log_likelihood == pytest.approx(centred.log_likelihood, rel=1e-12)

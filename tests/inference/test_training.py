@@ -381,7 +381,8 @@ def test_a_constant_feature_is_said_and_has_no_effect():
         ({"validation": 1.0}, "validation"),
         ({"hidden": (0,)}, "at least one unit"),
         ({"momentum": 1.0}, "momentum"),
-        ({"rate": 1.0}, "unknown option"),
+        ({"rate": 1.0}, "train has no option 'rate'"),
+        ({"dist": "poisson"}, "train has no option 'dist'; did you mean loss?"),
     ],
 )
 def test_settings_that_make_no_sense(options, sentence):
