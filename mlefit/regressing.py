@@ -371,7 +371,7 @@ class _Cases:
             y = rows.y
         scored, wrapped = self._family(levels)
         names = score_names(scored)
-        main = _main(scored, plan)
+        main = _main(scored, plan, self._held(names))
         for name in self.others:
             if name not in names:
                 raise UsageError(f"--formula: {base.name} has no free parameter {name!r} (it has {', '.join(names)})")
@@ -408,6 +408,28 @@ class _Cases:
         scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
         clusters = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1]
         return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, dropped, scorer)
+
+    def _held(self, names: Sequence[str]) -> bool:
+        """Whether the parameter that the response's formula models is fixed; such a formula can have no terms.
+
+        Raises:
+            UsageError: it has some.
+        """
+        plan = self.plan
+        family = modelled(self.base, plan.links) if plan.fix and not self.base.labels else self.base
+        if not plan.fix or family.size != len(family.parameters):
+            return False
+        name = family.names[_main(family, plan)[0]]
+        if name not in plan.fix or name in family.irregular:
+            return False
+        if not names:
+            raise UsageError(f"every parameter of {self.base.name} is fixed; there is nothing to fit")
+        if self.terms.names:
+            raise UsageError(
+                f"{plan.formula!r} models {name}, which --fix {name}={plan.fix[name]:g} holds; leave --fix {name} out, "
+                f'or model {names[0]} with "{self.response} ~ 1" and --formula "{names[0]} ~ {self.terms.text}"'
+            )
+        return True
 
     def _family(self, levels: tuple[str, ...]) -> tuple[Family, Family]:
         """As modelled, plain and with what is known of its rows."""
@@ -462,8 +484,12 @@ def _labels(plan: Plan, column: Codes, family: Family, response: str) -> tuple[t
     return tuple(levels), found.among(levels).astype(float)
 
 
-def _main(family: Family, plan: Plan) -> tuple[int, ...]:
-    """Which scores the formula of the response models."""
+def _main(family: Family, plan: Plan, held: bool = False) -> tuple[int, ...]:
+    """Which scores the formula of the response models; none where their parameter is held."""
+    if held and (plan.offset is not None or plan.exposure is not None):
+        raise UsageError("--offset and --exposure add to a parameter that --fix holds; leave them out")
+    if held:
+        return ()
     names = score_names(family)
     if family.size != len(family.parameters):
         return tuple(range(family.size))

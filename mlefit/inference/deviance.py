@@ -2,10 +2,13 @@
 
 For families with a second parameter they are those of the mean alone, unscaled, as R's `glm` has them. The size of
 a negative binomial is the fitted one in the null model too, as in `glm.nb` (Venables and Ripley 2002, section 7.4):
-deviances at two sizes do not compare.
+deviances at two sizes do not compare. Where the second parameter differs from row to row it weighs the rows, and there
+is no deviance of the mean alone (McCullagh and Nelder 1989, chapter 10).
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 
@@ -14,14 +17,19 @@ from mlefit.families.links import Array
 from mlefit.families.reparameterised import native, root
 from mlefit.sample import Sample
 
+MEANS: Final = frozenset({"p", "mu", "mean"})
 
-def deviances(family: Family, sample: Sample, eta: Array, null: Array) -> tuple[Array, Array]:
+
+def deviances(
+    family: Family, sample: Sample, eta: Array, null: Array, constant: frozenset[str]
+) -> tuple[Array, Array]:
     """The deviances (G,) at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
 
-    NaN for families that have none.
+    NaN for families that have none, and where a parameter besides the mean is not among the `constant` ones.
     """
     base, y = root(family), sample.y
-    if family.columns != base.columns or family.truncated:
+    varying = set(family.names) - MEANS - constant if family.size == len(family.parameters) else set()
+    if family.columns != base.columns or family.truncated or varying:
         return np.full(sample.groups, np.nan), np.full(sample.groups, np.nan)
     with np.errstate(all="ignore"):
         best = base.nll(y, _saturated(base, y)) if base.name in ("binomial", "poisson") else 0.0

@@ -20,7 +20,7 @@ from mlefit.families.reparameterised import Reparameterised
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import solve
 from mlefit.inference.linear_ends import Placed, check, constant, place, predicted
-from mlefit.inference.linear_model import Block, Problem, make
+from mlefit.inference.linear_model import Block, Problem, constants, make
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
@@ -91,7 +91,9 @@ def solved(problems: Sequence[Problem]) -> list[Solved]:
             null, constant, scores = _constant_models(batch)
         else:
             null, constant, scores = _intercepts(batch)
-        residual, null_residual = deviances(batch.family, batch.sample, batch.scores(last.theta), scores)
+        residual, null_residual = deviances(
+            batch.family, batch.sample, batch.scores(last.theta), scores, constants(batch.problems[0].blocks)
+        )
         for g, i in enumerate(places):
             one = _single(last, g)
             found[i] = Solved(

@@ -133,6 +133,12 @@ def links_bounded(family: Family) -> tuple[bool, ...]:
     return tuple(bool(np.isfinite(p.link.step)) or p.name == "location" for p in family.parameters)
 
 
+def constants(blocks: Sequence[Block]) -> frozenset[str]:
+    """The parameters that are the same in every row."""
+    same = (b.parameter for b in blocks if b.base is None and (b.plain or b.names == ("Intercept",)))
+    return frozenset(same)
+
+
 def make(family: Family, y: Array, weight: Array | None, blocks: Sequence[Block]) -> Problem:
     known: dict[int, Design] = {}
     designs = []

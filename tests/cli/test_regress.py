@@ -157,6 +157,10 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("y ~ x", "--link", "nu=log"), "no parameter 'nu'", 2),
         (("y ~ x", "--formula", "tau ~ x"), "no free parameter 'tau'", 2),
         (("y ~ x", "--formula", "sigma"), "parameter ~ terms", 2),
+        (("n ~ x", "--dist", "gamma", "--fix", "mean=3"), '"n ~ 1" and --formula "shape ~ x"', 2),
+        (("n ~ x", "--dist", "normal", "--fix", "mu=3"), "'n ~ x' models mu, which --fix mu=3 holds", 2),
+        (("n ~ 1", "--fix", "mu=3", "--offset", "x"), "add to a parameter that --fix holds", 2),
+        (("n ~ 1", "--fix", "mu=3", "--fix", "sigma=1"), "every parameter of normal is fixed", 2),
         (("y ~ x", "--dist", "binomial"), "needs --trials", 2),
         (("w ~ x", "--dist", "laplace", "--robust"), "kinks or ends along loc; leave --robust and --cluster out", 2),
         (("w ~ x", "--dist", "laplace", "--event", "y > 1"), "many local maxima; hold loc by --fix", 2),
@@ -524,3 +528,29 @@ def test_the_order_of_labels_that_nobody_gave_is_said(mlefit, table, levels, sai
     ran = mlefit("regress", table(*LINES), "g ~ x", "--dist", "ordinal", *levels)
     assert ran.status == 0
     assert ran.err.strip().removeprefix("mlefit: ") == said
+
+
+def test_a_further_parameter_is_modelled_while_that_of_the_response_is_held(mlefit, table, tmp_path):
+    path, model = table(*LINES), tmp_path / "m.mle"
+    held = ("n ~ 1", "--dist", "gamma", "--fix", "mean=6.5", "--formula", "shape ~ x", "--save", model)
+    record = json.loads(mlefit("regress", path, *held, "--format", "json").out)
+    assert list(record["parameters"]) == ["shape[Intercept]", "shape[x]"]
+    rows = list(csv.DictReader(io.StringIO(mlefit("predict", model, path).out)))
+    intercept, slope = (each["estimate"] for each in record["parameters"].values())
+    shape = np.exp([intercept + slope * float(row["x"]) for row in rows])
+    assert [float(row["shape"]) for row in rows] == pytest.approx(shape)
+    assert [float(row["mean"]) for row in rows] == pytest.approx([6.5] * 30)
+
+
+@pytest.mark.parametrize(
+    ("family", "further", "has"),
+    [("normal", "sigma", True), ("gamma", "shape", True), ("negative-binomial", "size", True),
+     ("inverse-gaussian", "shape", True), ("beta", "precision", False)],
+)  # fmt: skip
+def test_a_deviance_is_of_the_mean_alone(mlefit, table, family, further, has):
+    arguments = ("w/9 ~ x" if family == "beta" else "n ~ x", "--dist", family)
+    for formula, here in ((), has), (("--formula", f"{further} ~ 1"), has), (("--formula", f"{further} ~ x"), False):
+        table_ = mlefit("regress", table(*LINES), *arguments, *formula).out
+        record = json.loads(mlefit("regress", table(*LINES), *arguments, *formula, "--format", "json").out)
+        assert (record["deviance"] is not None) == (record["null_deviance"] is not None) == here
+        assert ("deviance" in table_) == here
