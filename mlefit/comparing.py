@@ -10,8 +10,8 @@ import numpy as np
 
 from mlefit import reading
 from mlefit.api import Names, Roles, grouped, named, several, source_of, with_arrays
-from mlefit.censoring import Censoring
-from mlefit.errors import DataError, UsageError
+from mlefit.censoring import Censoring, constant
+from mlefit.errors import DataError, MlefitError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
@@ -19,6 +19,7 @@ from mlefit.inference.compare import Comparison, Plan, Rank, compare_sample
 from mlefit.inference.fit import Options, WeightKind
 from mlefit.inference.model import Model
 from mlefit.inference.model_comparison import ModelComparison, rate
+from mlefit.inference.target import Target
 from mlefit.sample import Sample
 from mlefit.wording import in_python
 
@@ -198,11 +199,10 @@ def compare_models(
     """
     from mlefit.predicting import outcome_tables
 
+    request = replace(request, path=request.open())
     first = next(iter(models.values()))
     for name, model in models.items():
-        if (model.target.name, model.target.levels, model.target.known) != (
-            first.target.name, first.target.levels, first.target.known,
-        ):  # fmt: skip
+        if _meant(model.target, request) != _meant(first.target, request):
             raise DataError(
                 f"models compare only if they predict the same: {next(iter(models))} predicts {first.target.name!r}, "
                 f"{name} {model.target.name!r}"
@@ -210,3 +210,18 @@ def compare_models(
             )
     tables, dropped = outcome_tables(list(models.values()), request, weights)
     return rate(models, tables, dropped)
+
+
+def _meant(target: Target, request: reading.Request) -> tuple[object, ...]:
+    """What a target is of these data, however its expressions are spelt."""
+
+    def form(text: str) -> object:
+        number = constant(text)
+        if number is not None:
+            return number
+        try:
+            return reading.canonical(request, text)
+        except MlefitError:  # it is not of these data, which is said when they are read
+            return text
+
+    return form(target.name), target.levels, {role: form(text) for role, text in target.known.items()}

@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,18 @@ def locate(request: Request, role: str, n: int) -> Place:
             counted = first_row(source.connection, f"SELECT count(*) FROM {plan.view(file)} {conjunction} {kept}")
             n -= counted[0] if counted else 0
     raise DataError(f"{source.name} has no such row")
+
+
+def canonical(request: Request, text: str) -> str:
+    """A column or an SQL expression in one spelling: the same for all that mean the same but for spaces and case.
+
+    Raises:
+        UsageError: neither a column nor an expression.
+        DataError: a column of nested values.
+    """
+    source = request.open()
+    alone = replace(request, path=source, numeric={}, labels={"x": text}, texts={}, where=None)
+    return plans.make(source, alone).labels["x"].sql
 
 
 def _of_plain_arrays(source: Source, request: Request) -> Table | None:
