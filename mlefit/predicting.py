@@ -13,6 +13,7 @@ from mlefit import reading
 from mlefit.censoring import Censoring, trials_column, trials_of
 from mlefit.errors import DataError, UsageError
 from mlefit.features import columns_of, roles
+from mlefit.inference.encoding import Codes
 from mlefit.inference.evaluation import Evaluation
 from mlefit.inference.learning import Table
 from mlefit.inference.model import Model, Scored
@@ -161,14 +162,31 @@ def outcome_tables(
             raise DataError(f"every weight in column {weights!r} is zero, so there is nothing to evaluate")
     tables = [Table({n: columns[n] for n in m.features}, y, weight, trials) for m in models]
     if not censoring:
+        if not isinstance(y, Codes):
+            _refuse_strange(models, y if trials is None else np.stack([y, trials]), request)
         return tables, found.dropped
     ends, keep = _ends(models[0], censoring, found, request)
     if missing == "error" and not keep.all():
+        place = reading.locate(request, "y", int(np.flatnonzero(~keep)[0]))
         raise DataError(
-            f"row {int(np.flatnonzero(~keep)[0]) + 1} misses a value of the target or of a feature; leave --missing "
-            "error out to drop such rows"
+            f"{place} misses a value of the target or of a feature; leave --missing error out to drop such rows"
         )
     return [replace(table, ends=ends).take(keep) for table in tables], int(found.n - keep.sum())
+
+
+def _refuse_strange(models: Sequence[Model], y: NDArray[np.float64], request: reading.Request) -> None:
+    """Refuse outcomes (n,), or (2, n) with the trials, outside the support of a model's family, by their place."""
+    for family in dict.fromkeys(model.family for model in models):
+        if len(family.columns) != np.ndim(y):
+            continue
+        with np.errstate(all="ignore"):
+            strange = np.flatnonzero(~family.inside(y))
+        if strange.size:
+            place = reading.locate(request, "y", int(strange[0]))
+            raise DataError(
+                f"{place.value!r} in column {request.numeric['y']!r} on {place} is outside the support of "
+                f"{family.name} ({family.support})"
+            )
 
 
 def _ends(

@@ -21,14 +21,14 @@ MEANS: Final = frozenset({"p", "mu", "mean"})
 
 
 def deviances(
-    family: Family, sample: Sample, eta: Array, null: Array, constant: frozenset[str]
+    family: Family, sample: Sample, eta: Array, null: Array, alike: frozenset[str]
 ) -> tuple[Array, Array]:
     """The deviances (G,) at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
 
-    NaN for families that have none, and where a parameter besides the mean is not among the `constant` ones.
+    NaN for families that have none, and where a parameter besides the mean is not among those `alike` in all rows.
     """
     base, y = root(family), sample.y
-    varying = set(family.names) - MEANS - constant if family.size == len(family.parameters) else set()
+    varying = set(family.names) - MEANS - alike if family.size == len(family.parameters) else set()
     if family.columns != base.columns or family.truncated or varying:
         return np.full(sample.groups, np.nan), np.full(sample.groups, np.nan)
     with np.errstate(all="ignore"):

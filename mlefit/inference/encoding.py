@@ -50,6 +50,20 @@ Column = Array | Codes
 Columns = Mapping[str, Column]
 
 
+def unseen(
+    columns: Columns, levels: Mapping[str, Sequence[str]], rows: NDArray[np.bool_]
+) -> dict[str, dict[str, int]]:
+    """By column of labels, how many of the rows of a mask have one that is none of its `levels`, by label."""
+    found: dict[str, dict[str, int]] = {}
+    for name, known in levels.items():
+        column = columns[name]
+        if isinstance(column, Codes):
+            codes = column.codes[rows & (column.among(known) == -2)]
+            counts = zip(column.levels, np.bincount(codes, minlength=len(column.levels)).tolist(), strict=True)
+            found[name] = {level: count for level, count in counts if count}
+    return {name: counts for name, counts in found.items() if counts}
+
+
 @dataclass(frozen=True)
 class Numeric:
     """A column of numbers, encoded as (x - mean) * scale; scale is 0 where the training rows had one value."""
@@ -72,12 +86,13 @@ class Numeric:
         varied = values.min() < values.max() and np.isfinite(scale)
         return Numeric(name, mean * size, float(scale) if varied else 0.0)
 
-    def encode(self, column: Column, out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    def encode(self, column: Column, out: Array) -> NDArray[np.bool_]:
+        """Fill `out` (n, 1); which rows miss the number."""
         if isinstance(column, Codes):
             raise DataError(f"feature {self.name!r} was numeric in training and is text here")
         np.subtract(column, self.mean, out[:, 0])
         out[:, 0] *= self.scale
-        return np.isnan(column), {}
+        return np.isnan(column)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -107,15 +122,14 @@ class Text:
     def width(self) -> int:
         return len(self.levels)
 
-    def encode(self, column: Column, out: Array) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    def encode(self, column: Column, out: Array) -> NDArray[np.bool_]:
+        """Fill `out` (n, width); which rows miss the label."""
         assert isinstance(column, Codes), "labels were learnt, labels are asked for"
         place = column.among(self.levels)
         out[:] = 0
         out[np.arange(place.size), np.maximum(place, 0)] = 1
         out[place < 0] = self.frequencies
-        strange = np.bincount(column.codes[place == -2], minlength=len(column.levels))
-        counts = {level: int(c) for level, c in zip(column.levels, strange, strict=True) if c}
-        return place == -1, counts
+        return place == -1
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -129,7 +143,7 @@ class Inputs:
     Attributes:
         x: (n, width + 1), the last column ones; where a row misses a value, an average one.
         missing: (n,) whether a row misses any feature.
-        unseen: counts of the levels never seen in training, by column.
+        unseen: counts of the levels never seen in training, by column, in rows that miss no feature.
     """
 
     x: Array
@@ -187,18 +201,15 @@ class Encoding:
             raise DataError(f"the data lack the model's feature{'s' * (len(absent) > 1)} {', '.join(absent)}")
         x = np.ones((n, self.width + 1))
         missing = np.zeros(n, dtype=bool)
-        unseen: dict[str, dict[str, int]] = {}
         begin = 0
         with np.errstate(all="ignore"):
             for column in self.columns:
                 part = x[:, begin : begin + column.width]
                 begin += column.width
-                gaps, strange = column.encode(columns[column.name], part)
-                missing |= gaps
-                if strange:
-                    unseen[column.name] = strange
+                missing |= column.encode(columns[column.name], part)
         x[missing] = np.nan_to_num(x[missing])
-        return Inputs(x, missing, unseen)
+        levels = {c.name: c.levels for c in self.columns if isinstance(c, Text)}
+        return Inputs(x, missing, unseen(columns, levels, ~missing))
 
     def to_dict(self) -> list[dict[str, Any]]:
         return [

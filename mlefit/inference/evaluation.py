@@ -39,7 +39,9 @@ class Evaluation:
     """Predictions measured on n rows.
 
     Attributes:
-        n, weight: rows and the sum of their weights; dropped rows missed a value.
+        n, weight: rows and the sum of their weights.
+        dropped: rows left out since they missed a value.
+        refused: rows left out since the model can say nothing of them, such as those of a level never seen.
         nll: NLL per unit of weight, every constant included.
         constant_nll: the same for the constant model of the training rows.
         scores: accuracy and brier of labels; rmse and crps of numbers.
@@ -55,6 +57,7 @@ class Evaluation:
     scores: Mapping[str, float]
     calibration: tuple[Bin, ...]
     labels: bool
+    refused: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -67,6 +70,7 @@ class Evaluation:
         return {
             "n": self.n,
             "dropped": self.dropped,
+            "refused": self.refused,
             "weight": self.weight,
             "nll_per_observation": finite(self.nll),
             "constant_nll_per_observation": finite(self.constant_nll),

@@ -61,14 +61,12 @@ class Built:
         x: (n, p), NaN where there is none.
         missing: (n,) which rows miss a value.
         strange: (n,) which of the others have a level never seen, or a value at which a term is not defined.
-        unseen: counts of the levels never seen, by column.
         undefined: counts of rows at which a term is not defined, by term.
     """
 
     x: Array
     missing: NDArray[np.bool_]
     strange: NDArray[np.bool_]
-    unseen: dict[str, dict[str, int]]
     undefined: dict[str, int]
 
 
@@ -97,7 +95,6 @@ class Encoded:
             DataError: a column that was text in fitting is a number here, or the other way round.
         """
         missing, strange = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-        unseen: dict[str, dict[str, int]] = {}
         values: dict[str, Any] = {}
         for name in self.terms.names:
             column = columns[name]
@@ -106,8 +103,6 @@ class Encoded:
                 raise DataError(f"column {name!r} was {kind} when the model was fitted and is not so here")
             if isinstance(column, Codes):
                 place = column.among(self.levels[name])
-                for code in np.unique(column.codes[place == -2]).tolist():
-                    unseen.setdefault(name, {})[column.levels[code]] = int((column.codes == code).sum())
                 missing |= place == -1
                 strange |= place == -2
                 values[name] = Codes(np.maximum(place, 0), self.levels[name])
@@ -124,7 +119,7 @@ class Encoded:
         for j in np.flatnonzero(bad.any(axis=0)).tolist():
             term = re.sub(r"\[[^\[\]]*\]$", "", self.columns[j])  # a basis has a column a function
             undefined[term] = max(undefined.get(term, 0), int(bad[:, j].sum()))
-        return Built(x, missing, (strange | bad.any(axis=1)) & ~missing, unseen, undefined)
+        return Built(x, missing, (strange | bad.any(axis=1)) & ~missing, undefined)
 
     def to_dict(self) -> dict[str, Any]:
         return {

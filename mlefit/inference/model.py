@@ -47,7 +47,7 @@ class Scored:
     Attributes:
         eta: (k, n).
         missing: (n,) which rows have no scores: a feature is missing or cannot be used.
-        unseen: counts of the levels never seen in training, by column.
+        unseen: counts of the levels never seen in training, by column, in rows that miss no feature.
         undefined: counts of rows at which a term of a formula is not defined, by term.
         refused: how many rows have no scores for those two reasons alone.
     """

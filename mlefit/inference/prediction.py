@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,10 +87,8 @@ def strange_notes(
     return found
 
 
-def evaluate_columns(model: Model, table: Table, dropped: int = 0, said: tuple[str, ...] = ()) -> Evaluation:
-    """How the model's distributions fit the outcomes of complete rows.
-
-    Rows of which the model can say nothing are left out and count as dropped; `said` is noted already.
+def evaluate_columns(model: Model, table: Table, dropped: int = 0) -> Evaluation:
+    """How the model's distributions fit the outcomes of complete rows; those of which it can say nothing are left out.
 
     Raises:
         DataError: outcomes that do not fit the model, or a feature of another kind; no row that it can predict.
@@ -104,8 +102,8 @@ def evaluate_columns(model: Model, table: Table, dropped: int = 0, said: tuple[s
         keep = ~scored.missing
         if not keep.any():
             raise DataError(f"no row can be predicted: {'; '.join(notes) or 'each misses a feature'}")
-        return evaluate_columns(model, table.take(keep), dropped + int((~keep).sum()), notes)
-    notes = (*said, *notes)
+        found = evaluate_columns(model, table.take(keep), dropped + int((~keep).sum()) - scored.refused)
+        return replace(found, refused=scored.refused, notes=(*notes, *found.notes))
     values: Array | None = y
     if seen is not family:
         hidden = table.n if seen.truncated else int((y[0] != y[1]).sum())
@@ -123,7 +121,7 @@ def evaluate_columns(model: Model, table: Table, dropped: int = 0, said: tuple[s
             {} if values is None else measures(family, values, weight, scored.eta),
             () if values is None else calibration(family, values, weight, scored.eta),
             is_labelled(family),
-            notes,
+            notes=notes,
         )
 
 

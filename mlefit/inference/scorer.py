@@ -13,7 +13,7 @@ from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.reparameterised import linear, modelled, native
 from mlefit.inference.container import Arrays
-from mlefit.inference.encoding import Codes, Columns
+from mlefit.inference.encoding import Codes, Columns, unseen
 from mlefit.inference.formula import Encoded
 from mlefit.inference.model import Scored
 
@@ -76,7 +76,6 @@ class LinearScorer:
         """
         zeta = np.empty((len(self.coefficients), n))
         missing, strange = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-        unseen: dict[str, dict[str, int]] = {}
         undefined: dict[str, int] = {}
         built: dict[int, Array] = {}
         for j, (encoded, beta) in enumerate(zip(self.encoded, self.coefficients, strict=True)):
@@ -88,18 +87,20 @@ class LinearScorer:
                 built[id(encoded)] = found.x
                 missing |= found.missing
                 strange |= found.strange
-                unseen |= found.unseen
                 undefined |= found.undefined
             x = built[id(encoded)]
             chosen = (
                 [i for i, name in enumerate(encoded.columns) if name != "Intercept"] if self.dropped(j) else slice(None)
             )
             zeta[j] = x[:, chosen] @ beta
-        zeta[list(self.main)] += self._known(columns, n)
+        known = self._known(columns, n)
+        zeta[list(self.main)] += known
+        missing |= np.isnan(known)
         empty = missing | ~np.isfinite(zeta).all(axis=0)
         with np.errstate(all="ignore"):
             eta = native(self.family, np.where(empty, 0.0, zeta))
-        return Scored(eta, empty, unseen, undefined, int((strange & ~missing).sum()))
+        levels = {name: levels for encoded in self.encoded if encoded for name, levels in encoded.levels.items()}
+        return Scored(eta, empty, unseen(columns, levels, ~missing), undefined, int((strange & ~missing).sum()))
 
     def constants(self, eta: Array, columns: Columns, n: int) -> Array:
         """Native scores (k, n) of a model of constants (k,), whose rows have the same offset and exposure."""

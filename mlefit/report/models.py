@@ -98,6 +98,8 @@ def evaluation_table(model: Model, found: Evaluation) -> RenderableType:
     heading.append(f" model of {harmless(model.target.name)} on {found.n} rows")
     if found.dropped:
         heading.append(f", {found.dropped} missing dropped")
+    if found.refused:
+        heading.append(f", {found.refused} left out")
     table = plain_table()
     table.add_column("")
     table.add_column("value", justify="right")

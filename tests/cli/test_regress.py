@@ -291,7 +291,8 @@ def test_censored_rows_are_evaluated_and_compared_as_they_were_seen(mlefit, tmp_
     )
     fit = json.loads(mlefit("estimate", lung, "--column", "time", "--dist", "weibull", *event, "--save", constant,
                             "--format", "json").out)  # fmt: skip
-    for name, path, more in (("weibull", weibull, event), ("gamma", gamma, event), ("weibull", plain, ())):
+    spelt = ("--event", "STATUS=2")  # the same
+    for name, path, more in (("weibull", weibull, spelt), ("gamma", gamma, event), ("weibull", plain, ())):
         assert mlefit("regress", lung, "time ~ age", "--dist", name, *more, "--save", path).status == 0
     found = mlefit("evaluate", constant, lung, "--format", "json")
     assert json.loads(found.out)["nll_per_observation"] == pytest.approx(fit["nll_per_observation"], rel=1e-12)
@@ -313,7 +314,7 @@ def test_censored_rows_are_evaluated_and_compared_as_they_were_seen(mlefit, tmp_
     gone.write_text(lung.read_text(encoding="utf-8").replace("3,306,2,74", "3,306,2,"), encoding="utf-8")
     refused = mlefit("evaluate", weibull, gone, "--missing", "error")
     assert (refused.status, refused.out) == (1, "")
-    assert "row 1 misses a value" in refused.err
+    assert refused.err.startswith("mlefit: line 2 of ")
     assert json.loads(mlefit("evaluate", weibull, gone, "--format", "json").out)["dropped"] == 1
 
 
@@ -554,3 +555,38 @@ def test_a_deviance_is_of_the_mean_alone(mlefit, table, family, further, has):
         record = json.loads(mlefit("regress", table(*LINES), *arguments, *formula, "--format", "json").out)
         assert (record["deviance"] is not None) == (record["null_deviance"] is not None) == here
         assert ("deviance" in table_) == here
+
+
+@pytest.mark.parametrize("command", [("regress", "y ~ x + g", "--dist"), ("train", "-t", "y", "--loss")])
+def test_rows_left_out_are_counted_alike_by_predict_and_evaluate(mlefit, table, tmp_path, command):
+    model = tmp_path / "m.mle"
+    fitted = ["y,x,g", *(f"{i % 5},{i},{'abc'[i % 3]}" for i in range(30))]
+    more = ("--hidden", "", "--epochs", "5", "-q") if command[0] == "train" else ()
+    ran = mlefit(command[0], table(*fitted), *command[1:], "poisson", *more, "--save", model)
+    assert ran.status == 0, ran.err
+    new = table(fitted[0], "1,2,a", "1,,d", "2,3,d", "3,4,e", "1,,a", name="new.csv")
+    predicted, evaluated = mlefit("predict", model, new), mlefit("evaluate", model, new, "--format", "json")
+    said = "2 of the rows have a g never seen in training ('d', 'e')"
+    assert said in predicted.err
+    assert "2 rows miss a feature" in predicted.err
+    record = json.loads(evaluated.out)
+    assert said in evaluated.err
+    left = 2 if command[0] == "regress" else 0  # a network takes such labels for average ones
+    assert (record["n"], record["dropped"], record["refused"]) == (3 - left, 2, left)
+    assert ("1 rows, 2 missing dropped, 2 left out" in mlefit("evaluate", model, new).out) == bool(left)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines", "said"),
+    [
+        (("n ~ x", "--dist", "gamma"), ("3,1", ",", "-2,4"), "'-2' in column 'n' on line 4 of "),
+        (("n ~ x", "--dist", "binomial", "--trials", "9"), ("3,1", "12,4"), "'12' in column 'n' on line 3 of "),
+    ],
+)
+def test_outcomes_that_no_model_allows_are_told_by_their_line(mlefit, table, tmp_path, arguments, lines, said):
+    model = tmp_path / "m.mle"
+    assert mlefit("regress", table(*LINES), *arguments, "--save", model).status == 0
+    ran = mlefit("evaluate", model, table("n,x", *lines, name="new.csv"))
+    assert (ran.status, ran.out) == (1, "")
+    assert said in ran.err
+    assert "outside the support" in ran.err
