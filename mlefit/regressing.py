@@ -23,6 +23,7 @@ from mlefit.inference.encoding import Codes, Column
 from mlefit.inference.formula import Encoded, Terms, learn, parse, sides
 from mlefit.inference.model import Model
 from mlefit.inference.regression import Block, Case, Options, Regression, fit_regressions, score_names, within
+from mlefit.inference.regression_groups import Refused, fit_groups
 from mlefit.inference.scorer import LinearScorer
 from mlefit.inference.target import Target
 from mlefit.wording import in_python
@@ -171,12 +172,13 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     if plan.by:
         rows, parts = _grouped(plan, rows, table)
     model = _Cases(plan, base, response, terms, others, rows)
-    cases = []
-    for group, place, dropped in parts:
-        with within(group):
-            cases.append(model.case(rows.take(place) if group else rows, place, group, dropped))
     column = response or f"{plan.lower} to {plan.censoring.upper}"
-    fits = fit_regressions(cases, options, formula=plan.formula, column=column)
+    if plan.by:
+        groups = [model.group(rows.take(place), place, group or {}, dropped) for group, place, dropped in parts]
+        fits = fit_groups(groups, options, formula=plan.formula, column=column)
+    else:
+        case = model.case(rows, parts[0][1], None, parts[0][2])
+        fits = fit_regressions([case], options, formula=plan.formula, column=column)
     stray = sum(min(codes) < 0 for codes in rows.lost) if plan.by else 0
     if not stray:
         return fits
@@ -408,6 +410,19 @@ class _Cases:
         scorer = LinearScorer(scored, tuple(keep), (), main, plan.offset or "", plan.exposure or "", recipe)
         clusters = None if rows.cluster is None else np.unique(rows.cluster, return_inverse=True)[1]
         return Case(wrapped, y, blocks, rows.numeric.get("weight"), clusters, group, dropped, scorer)
+
+    def group(self, rows: _Rows, place: slice, group: Mapping[str, Any], dropped: int) -> Case | Refused:
+        """As `case`, or why the group has no regression.
+
+        Raises:
+            UsageError: as `regress`.
+        """
+        try:
+            with within(group):
+                return self.case(rows, place, group, dropped)
+        except DataError as error:
+            weight = rows.numeric.get("weight")
+            return Refused(group, rows.n, float(rows.n if weight is None else weight.sum()), dropped, error)
 
     def _held(self, names: Sequence[str]) -> bool:
         """Whether the parameter that the response's formula models is fixed; such a formula can have no terms.

@@ -150,6 +150,8 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     total = float(n if weight is None else weight.sum())
     verdict = judge(problem, solution, total, found.placed)
     unbounded = "unbounded" in verdict.certificate.problem
+    if (ran := verdict.lost & problem.plain).any():  # the others no longer depend on where it is
+        covariance = _refined(problem, solution, ran)[1]
     if unbounded:  # while the spread ran to 0 the coefficients lost their digits
         beta = np.where(problem.plain, beta, _refined(problem, first, problem.plain)[0])
     errors: dict[str, Any] = {"kind": options.errors}

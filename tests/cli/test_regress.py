@@ -590,3 +590,18 @@ def test_outcomes_that_no_model_allows_are_told_by_their_line(mlefit, table, tmp
     assert (ran.status, ran.out) == (1, "")
     assert said in ran.err
     assert "outside the support" in ran.err
+
+
+def test_a_group_that_cannot_be_fitted_is_shown_and_the_others_are_fitted(mlefit, table):
+    arguments = (table(*LINES, "1,4,d,5,1"), "y ~ x", "--by", "g", "--format")
+    ran = mlefit("regress", *arguments, "json")
+    fits = json.loads(ran.out)
+    assert ran.status == 3
+    assert [fit["group"]["g"] for fit in fits if fit["converged"]] == ["a", "b", "c"]
+    assert (fits[3]["n"], fits[3]["parameters"]["mu[x]"]["estimate"]) == (1, None)
+    reason = "x is 4 in every row, the same as the intercept; leave it out"
+    assert fits[3]["warnings"] == [reason]
+    assert f"! {reason}" in mlefit("regress", *arguments, "table").out
+    tidy = mlefit("regress", *arguments, "csv")
+    assert [row["g"] for row in csv.DictReader(io.StringIO(tidy.out)) if not row["estimate"]] == ["d"] * 3
+    assert f"g = d: {reason}" in tidy.err

@@ -883,11 +883,13 @@ def test_a_group_that_cannot_be_fitted_is_named():
     data = simulated("normal")
     data["k"] = np.where(np.arange(N) < 60, "p", "q")
     data["z"] = np.where(data["k"] == "q", 2 * data["x"], data["x"] ** 2)
-    with pytest.raises(mlefit.DataError, match=r"^where k = q: z is a combination of x"):
-        mlefit.regress(data, "y ~ x + z", by="k")
+    able, not_able = mlefit.regress(data, "y ~ x + z", by="k")
+    assert (able.converged, not_able.converged) == (True, False)
+    assert not_able.warnings[0].startswith("z is a combination of x")
     data["x"] = np.where(data["k"] == "q", -1.0, 1.0 + np.arange(N))
-    with pytest.raises(mlefit.DataError, match=r"^where k = q: the term 'log\(x\)' is not a finite number in row 1"):
-        mlefit.regress(data, "y ~ log(x)", by="k")
+    able, not_able = mlefit.regress(data, "y ~ log(x)", by="k")
+    assert (able.converged, not_able.converged) == (True, False)
+    assert not_able.warnings[0].startswith("the term 'log(x)' is not a finite number in row 1")
 
 
 def test_groups_of_any_size_in_one_call():
@@ -931,3 +933,30 @@ def test_a_basis_is_the_same_without_intercept_and_centred():
     bare, centred = (mlefit.regress(data, f"y ~ cs(x, df={of}") for of in ("3) - 1", "2, constraints='center')"))
     assert bare.converged
     assert bare.log_likelihood == pytest.approx(centred.log_likelihood, rel=1e-12)
+
+
+def test_a_group_without_a_regression_stands_beside_the_others():
+    data = {"k": [*"aaaaaabbbbbbc"], "x": [*range(12), 5], "y": [(i * 7) % 5 for i in range(13)]}
+    fits = mlefit.regress(data, "y ~ x", "poisson", by="k")
+    assert [fit.converged for fit in fits] == [True, True, False]
+    none = fits[2]
+    assert (none.group, none.n, none.names) == ({"k": "c"}, 1, fits[0].names)
+    assert none.warnings == ("x is 5 in every row, the same as the intercept; leave it out",)
+    record = none.to_dict()
+    assert record["log_likelihood"] is record["aic"] is record["null_log_likelihood"] is None
+    assert {value for row in record["parameters"].values() for value in row.values()} == {None}
+    alone = mlefit.regress({k: v[6:12] for k, v in data.items()}, "y ~ x", "poisson")
+    assert fits[1].coefficients == pytest.approx(alone.coefficients, rel=1e-12)
+    with pytest.raises(mlefit.DataError, match="^where k = c: x is 5 in every row"):
+        mlefit.regress({k: v[12:] for k, v in data.items()}, "y ~ x", "poisson", by="k")
+
+
+def test_a_parameter_at_infinity_leaves_the_others_their_errors():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, 200)
+    data = {"x": x, "y": 1 + 2 * x + rng.uniform(-1, 1, 200)}  # lighter tails than the normal's
+    heavy, normal = (mlefit.regress(data, "y ~ x", family) for family in ("student-t", "normal"))
+    assert heavy.estimates["df"] == np.inf
+    assert np.isnan(heavy.std_errors["df"])
+    for name, like in (("loc[Intercept]", "mu[Intercept]"), ("loc[x]", "mu[x]"), ("scale", "sigma")):
+        assert heavy.std_errors[name] == pytest.approx(normal.std_errors[like], rel=1e-5)
