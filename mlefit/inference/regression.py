@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.links import Array
+from mlefit.inference.certificate import GRADIENT
 from mlefit.inference.coefficient_limits import at_ends, limits, own_scale
 from mlefit.inference.linear_batch import Solved, solved
 from mlefit.inference.linear_ends import notes, predicted
@@ -32,6 +33,10 @@ __all__ = [
 ]  # fmt: skip
 
 DOUBTED: Final = 100  # rows at which it is asked whether the family is sound there
+# Clusters below which errors by cluster are biased downwards; "few" ends somewhere between 20 and 50 (Cameron and Miller
+# 2015, A practitioner's guide to cluster-robust inference, section VI).
+FEW: Final = 20
+ROUNDING: Final = 1e-6  # standard errors, of those from the information, that come of rounding alone
 REFINED: Final = 200_000  # cells of the design up to which the estimate is polished in extended precision
 
 
@@ -154,6 +159,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         covariance = _refined(problem, solution, ran)[1]
     if unbounded:  # while the spread ran to 0 the coefficients lost their digits
         beta = np.where(problem.plain, beta, _refined(problem, first, problem.plain)[0])
+    bread = covariance
     errors: dict[str, Any] = {"kind": options.errors}
     if options.weight_kind == "importance" and options.errors == "information":
         errors["kind"] = "robust"
@@ -167,6 +173,10 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     names, terms = term_names(problem)
     value = float(solution.sums.value[0])
     theta, spread = own_scale(problem, beta, np.asarray(back @ covariance @ back.T, dtype=float))
+    if errors["kind"] == "cluster":
+        informed = own_scale(problem, beta, np.asarray(back @ bread @ back.T, dtype=float))[1]
+        spread, said = _by_cluster(names, spread, informed, errors["clusters"])
+        verdict = replace(verdict, warnings=(*verdict.warnings, *said))
     lost, direction = verdict.lost, verdict.direction
     variance = np.where(lost | unbounded | problem.uninformed | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
     std = np.sqrt(variance)
@@ -225,6 +235,8 @@ def _refined(
     covariance = _inverse(hessian * known[:, None] * known + np.diag(1 - known))
     beta = problem.back @ solution.theta[0].astype(np.longdouble)
     cells = sum(b.x.size for b in problem.blocks)
+    if solution.decrement[0] > GRADIENT:  # no maximum to come closer to
+        return beta, covariance
     if cells > (50 if any(d.close for d in problem.designs) else 1) * REFINED or not np.isfinite(covariance).all():
         return beta, covariance
     y = problem.sample.y.astype(np.longdouble)
@@ -288,6 +300,38 @@ def _scatter(
     np.add.at(totals, clusters, rows)
     factor = count / (count - 1)
     return factor * totals.T @ totals, {"clusters": count, "factor": factor}
+
+
+def _by_cluster(
+    names: Sequence[str], spread: Array, informed: Array, clusters: int
+) -> tuple[Array, tuple[str, ...]]:
+    """The covariance (K, K) over clusters, NaN where it is zero but for rounding, and what to say of it.
+
+    Args:
+        names: of the K coefficients.
+        spread, informed: covariances, from the sandwich and from the observed information.
+        clusters: how many.
+    """
+    said = []
+    none = np.diag(spread) <= ROUNDING**2 * np.diag(informed)
+    if none.any():
+        which = [name for name, gone in zip(names, none, strict=True) if gone]
+        shown = ", ".join(which[:6]) + (f" and {len(which) - 6} more" if len(which) > 6 else "")
+        said.append(
+            f"{shown} {'have no errors' if len(which) > 1 else 'has no error'} by cluster: the scores sum to zero in "
+            "every cluster, as they do where the clusters themselves are terms of the formula"
+        )
+    if clusters <= len(names):
+        said.append(
+            f"{clusters} clusters are no more than the {len(names)} coefficients, so the sandwich is singular: it "
+            "gives no joint test of them all"
+        )
+    if clusters < FEW:
+        said.append(
+            f"{clusters} clusters are few: errors by cluster are too small, and their limits and p-values optimistic, "
+            f"below about {FEW} to 50 of them (Cameron and Miller 2015)"
+        )
+    return np.where(none[:, None] | none, np.nan, spread), tuple(said)
 
 
 def _by_block(problem: Problem, beta: NDArray[np.longdouble]) -> list[Array]:

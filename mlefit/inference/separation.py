@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.families.links import Array
+from mlefit.families.reparameterised import modelled, root
 from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
 from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
@@ -22,6 +23,7 @@ from mlefit.solvers.solution import Solution
 
 FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
 CERTAIN: Final = 1e-3  # NLL per row that is on its way to 0
+NEAR: Final = 0.05  # of the mean distance from the end of a domain, the least one that is at the end
 FAINT: Final = 1e-4  # information in a direction, relative to the largest, that asks for a closer look
 
 
@@ -79,7 +81,7 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         )
         said.append(trouble)
     elif not trouble and not lost.any() and not decrement <= GRADIENT:
-        trouble = "the solver stopped before the gradient vanished: the estimates are not a maximum"
+        trouble = _stopped(problem, solution)
         said.append(trouble)
     certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
     return Verdict(certificate, tuple(said), lost, direction)
@@ -99,6 +101,27 @@ def _informed(problem: Problem, solution: Solution) -> Array:
         return hessian
     weight = problem.sample.total_weight[0]
     return np.where(ends[:, None] & ends, weight * _gram(problem), np.where(ends[:, None] | ends, 0.0, hessian))
+
+
+def _stopped(problem: Problem, solution: Solution) -> str:
+    """Why the solver stopped: a link that does not keep a parameter in its domain, or no reason known."""
+    family = problem.family
+    if family.size == len(family.parameters):
+        own = {parameter.name: parameter.link for parameter in modelled(root(family)).parameters}
+        with np.errstate(all="ignore"):
+            scores = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
+            values = [np.asarray(p.link.inverse(s)) for p, s in zip(family.parameters, scores, strict=True)]
+        for parameter, value in zip(family.parameters, values, strict=True):
+            name, link, native = parameter.name, parameter.link, own[parameter.name]
+            for end, side, free in ((native.lower, 1, link.lower), (native.upper, -1, link.upper)):
+                slack = side * (value - end)
+                if np.isfinite(end) and free != end and slack.min() < NEAR * slack.mean():
+                    return (
+                        f"{name} comes to {end:g} in some rows, the end of what {family.name} allows, and the "
+                        f"{link.name} link does not keep it {'above' if side > 0 else 'below'}: the solver stopped "
+                        f"there, and the estimates are not a maximum; use --link {name}={native.name} or other terms"
+                    )
+    return "the solver stopped before the gradient vanished: the estimates are not a maximum"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import minimize
 
 import mlefit
@@ -960,3 +962,44 @@ def test_a_parameter_at_infinity_leaves_the_others_their_errors():
     assert np.isnan(heavy.std_errors["df"])
     for name, like in (("loc[Intercept]", "mu[Intercept]"), ("loc[x]", "mu[x]"), ("scale", "sigma")):
         assert heavy.std_errors[name] == pytest.approx(normal.std_errors[like], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "link", "y", "said"),
+    [
+        ("poisson", "identity", [0, 0, 0, 5, 9, 1, 0, 12, 20, 16], "mu comes to 0 .* the identity link .*mu.: .log"),
+        ("bernoulli", "identity", [0, 0, 0, 0, 1, 0, 1, 1, 1, 1], "p comes to [01] .* the identity link .*p.: .logit"),
+        ("bernoulli", "log", [0, 0, 0, 0, 1, 0, 1, 1, 1, 1], "p comes to 1 .* does not keep it below"),
+    ],
+)
+def test_a_link_that_leaves_the_domain_is_named_and_the_estimates_stay_inside(family, link, y, said):
+    name, x = "mu" if family == "poisson" else "p", np.arange(10.0)
+    fit = mlefit.regress({"y": y, "x": x}, "y ~ x", family, links={name: link})
+    assert not fit.converged
+    assert re.search(said, fit.warnings[0]), fit.warnings
+    eta = fit.coefficients[0] + fit.coefficients[1] * x
+    value = np.exp(eta) if link == "log" else eta
+    law = stats.poisson(value) if family == "poisson" else stats.bernoulli(value)
+    assert fit.log_likelihood == pytest.approx(law.logpmf(y).sum(), rel=1e-12)
+
+
+def test_clusters_that_are_terms_leave_no_errors_and_few_are_said():
+    """The variances of R's sandwich::vcovCL are zero to rounding here too; that is no error at all."""
+    fit = mlefit.regress(SAMPLES / "solder.csv", "skips ~ C(opening) + C(panel)", "poisson", cluster="panel")
+    errors = list(fit.std_errors.values())
+    assert np.isnan(errors[3:]).all()
+    assert np.isfinite(errors[:3]).all()
+    assert np.isnan(fit.p[3:]).all()
+    assert np.isnan(fit.lower[3:]).all()
+    none, singular, few = fit.warnings
+    assert none.startswith("mu[C(panel)[T.2]], mu[C(panel)[T.3]] have no errors by cluster")
+    assert singular.startswith("3 clusters are no more than the 5 coefficients")
+    assert "3 clusters are few" in few
+
+
+@pytest.mark.parametrize("clusters", [12, 40])
+def test_errors_by_many_clusters_are_not_doubted(clusters):
+    data = simulated("normal") | {"k": np.arange(N) % clusters}
+    fit = mlefit.regress(data, "y ~ x", cluster="k")
+    assert all(np.isfinite(error) for error in fit.std_errors.values())
+    assert len(fit.warnings) == (clusters < 20)
