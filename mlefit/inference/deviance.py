@@ -20,9 +20,7 @@ from mlefit.sample import Sample
 MEANS: Final = frozenset({"p", "mu", "mean"})
 
 
-def deviances(
-    family: Family, sample: Sample, eta: Array, null: Array, alike: frozenset[str]
-) -> tuple[Array, Array]:
+def deviances(family: Family, sample: Sample, eta: Array, null: Array, alike: frozenset[str]) -> tuple[Array, Array]:
     """The deviances (G,) at scores `eta` (k, n) of `family` and at those of the model of constants, (k, 1) or (k, n).
 
     NaN for families that have none, and where a parameter besides the mean is not among those `alike` in all rows.

@@ -50,9 +50,7 @@ Column = Array | Codes
 Columns = Mapping[str, Column]
 
 
-def unseen(
-    columns: Columns, levels: Mapping[str, Sequence[str]], rows: NDArray[np.bool_]
-) -> dict[str, dict[str, int]]:
+def unseen(columns: Columns, levels: Mapping[str, Sequence[str]], rows: NDArray[np.bool_]) -> dict[str, dict[str, int]]:
     """By column of labels, how many of the rows of a mask have one that is none of its `levels`, by label."""
     found: dict[str, dict[str, int]] = {}
     for name, known in levels.items():

@@ -33,8 +33,8 @@ __all__ = [
 ]  # fmt: skip
 
 DOUBTED: Final = 100  # rows at which it is asked whether the family is sound there
-# Clusters below which errors by cluster are biased downwards; "few" ends somewhere between 20 and 50 (Cameron and Miller
-# 2015, A practitioner's guide to cluster-robust inference, section VI).
+# Clusters below which errors by cluster are biased downwards; "few" ends somewhere between 20 and 50 (Cameron and
+# Miller 2015, A practitioner's guide to cluster-robust inference, section VI).
 FEW: Final = 20
 ROUNDING: Final = 1e-6  # standard errors, of those from the information, that come of rounding alone
 REFINED: Final = 200_000  # cells of the design up to which the estimate is polished in extended precision
@@ -184,7 +184,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     spread = np.where(gone[:, None] | gone[None, :], np.nan, spread)
     lower, upper = limits(problem, options, solution, beta, std, lost)
     theta = np.where(lost, np.where(direction > 0, np.inf, -np.inf), theta)
-    theta = at_ends(problem, theta, lost, direction)
+    theta = np.where(np.isnan(direction), np.nan, at_ends(problem, theta, lost, direction))
     chosen = case.scorer or LinearScorer.bare(family)
     return Regression(
         family=family,
@@ -302,9 +302,7 @@ def _scatter(
     return factor * totals.T @ totals, {"clusters": count, "factor": factor}
 
 
-def _by_cluster(
-    names: Sequence[str], spread: Array, informed: Array, clusters: int
-) -> tuple[Array, tuple[str, ...]]:
+def _by_cluster(names: Sequence[str], spread: Array, informed: Array, clusters: int) -> tuple[Array, tuple[str, ...]]:
     """The covariance (K, K) over clusters, NaN where it is zero but for rounding, and what to say of it.
 
     Args:

@@ -17,6 +17,7 @@ from mlefit.families.reparameterised import modelled, root
 from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
 from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
+from mlefit.inference.recession import undetermined
 from mlefit.inference.result import number
 from mlefit.sample import Sample
 from mlefit.solvers.solution import Solution
@@ -32,7 +33,7 @@ class Verdict:
     certificate: Certificate
     warnings: tuple[str, ...]
     lost: NDArray[np.bool_]  # (K,) coefficients that run off
-    direction: Array  # (K,) which way
+    direction: Array  # (K,) which way; NaN where a coefficient is not determined
 
 
 def judge(problem: Problem, solution: Solution, total: float, placed: Placed | None = None) -> Verdict:
@@ -83,6 +84,12 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
     elif not trouble and not lost.any() and not decrement <= GRADIENT:
         trouble = _stopped(problem, solution)
         said.append(trouble)
+    none = np.zeros(size, dtype=bool)
+    if trouble and lost.any():
+        none, signs = undetermined(problem, solution.theta[0], lost)
+        lost |= none | (signs != 0)
+        direction = np.where(none, np.nan, np.where(signs != 0, signs, direction))
+        said += [_free(problem, none)] if none.any() else []
     certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
     return Verdict(certificate, tuple(said), lost, direction)
 
@@ -101,6 +108,14 @@ def _informed(problem: Problem, solution: Solution) -> Array:
         return hessian
     weight = problem.sample.total_weight[0]
     return np.where(ends[:, None] & ends, weight * _gram(problem), np.where(ends[:, None] | ends, 0.0, hessian))
+
+
+def _free(problem: Problem, none: NDArray[np.bool_]) -> str:
+    """What to say of coefficients that are not determined."""
+    names = [name for name, free in zip(term_names(problem)[0], none, strict=True) if free]
+    shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    are, each = ("is", "it") if len(names) == 1 else ("are", "each")
+    return f"{shown} {are} not determined: beside what runs off, {each} can have any value at the same likelihood"
 
 
 def _stopped(problem: Problem, solution: Solution) -> str:

@@ -949,7 +949,7 @@ def test_a_group_without_a_regression_stands_beside_the_others():
     assert {value for row in record["parameters"].values() for value in row.values()} == {None}
     alone = mlefit.regress({k: v[6:12] for k, v in data.items()}, "y ~ x", "poisson")
     assert fits[1].coefficients == pytest.approx(alone.coefficients, rel=1e-12)
-    with pytest.raises(mlefit.DataError, match="^where k = c: x is 5 in every row"):
+    with pytest.raises(mlefit.DataError, match=r"^where k = c: x is 5 in every row"):
         mlefit.regress({k: v[12:] for k, v in data.items()}, "y ~ x", "poisson", by="k")
 
 
@@ -1003,3 +1003,48 @@ def test_errors_by_many_clusters_are_not_doubted(clusters):
     fit = mlefit.regress(data, "y ~ x", cluster="k")
     assert all(np.isfinite(error) for error in fit.std_errors.values())
     assert len(fit.warnings) == (clusters < 20)
+
+
+INF, FREE = np.inf, np.nan
+CELLS = {"g": [*"aabbcc"] * 5, "h": [*"uv"] * 15, "x": [*range(1, 31)], "z": [*range(-15, 15)]}
+
+
+@pytest.mark.parametrize(
+    ("family", "y", "formula", "limits"),
+    [
+        ("poisson", 0, "y ~ x", [-INF, FREE]),
+        ("bernoulli", 0, "y ~ x", [-INF, FREE]),
+        ("bernoulli", 1, "y ~ x", [INF, FREE]),
+        ("bernoulli", 1, "y ~ z", [INF, FREE]),
+        ("poisson", 0, "y ~ x - 1", [-INF]),
+        ("bernoulli", 0, "y ~ C(h) - 1", [-INF, -INF]),
+        # A group of zeros: its own columns run off, what tells apart its rows alone is free.
+        ("poisson", "g != 'a'", "y ~ C(g)", [-INF, INF, INF]),
+        ("poisson", "g != 'b'", "y ~ C(g) * C(h)", [0, -INF, 0, 0, FREE, 0]),
+        ("poisson", "g != 'a'", "y ~ C(g) * C(h)", [-INF, INF, INF, FREE, FREE, FREE]),
+        ("poisson", "g != 'b'", "y ~ C(g) + C(h)", [0, -INF, 0, 0]),
+    ],
+)
+def test_what_runs_off_has_its_sign_and_what_can_be_anything_has_none(family, y, formula, limits):
+    """The recession cones can be written down: those of a group are the signs of its cells' linear predictors."""
+    value = y if isinstance(y, int) else 0
+    counts = np.where(np.array(CELLS["g"]) == y[-2], 0, 1 + np.arange(30) % 4) if isinstance(y, str) else [value] * 30
+    fit = mlefit.regress({**CELLS, "y": counts}, formula, family)
+    assert not fit.converged
+    found = [value if not np.isfinite(value) else 0 for value in fit.coefficients]
+    assert found == pytest.approx(limits, nan_ok=True)
+    free = [name for name, limit in zip(fit.names, limits, strict=True) if np.isnan(limit)]
+    said = [warning for warning in fit.warnings if "not determined" in warning]
+    assert bool(said) == bool(free)
+    assert all(name in said[0] for name in free)
+    assert [fit.to_dict()["parameters"][name]["estimate"] for name in free] == [None] * len(free)
+
+
+def test_a_level_where_a_label_never_is_leaves_it_undetermined():
+    """No Chinstrap lives on Biscoe or Torgersen: beside an intercept of -inf the second of these has no say."""
+    fit = mlefit.regress(SAMPLES / "penguins.csv", "species ~ C(island)", "categorical")
+    assert fit.coefficients[:3] == pytest.approx([-INF, INF, FREE], nan_ok=True)
+    assert fit.coefficients[4:] == pytest.approx([-INF, -INF])
+    table = {("Biscoe", "Gentoo"): 124, ("Biscoe", "Adelie"): 44}  # rows of the file
+    assert fit.coefficients[3] == pytest.approx(np.log(table["Biscoe", "Gentoo"] / table["Biscoe", "Adelie"]))
+    assert any(w.startswith("p[Chinstrap][C(island)[T.Torgersen]] is not determined") for w in fit.warnings)
