@@ -535,9 +535,9 @@ def test_a_further_parameter_is_modelled_while_that_of_the_response_is_held(mlef
     path, model = table(*LINES), tmp_path / "m.mle"
     held = ("n ~ 1", "--dist", "gamma", "--fix", "mean=6.5", "--formula", "shape ~ x", "--save", model)
     record = json.loads(mlefit("regress", path, *held, "--format", "json").out)
-    assert list(record["parameters"]) == ["shape[Intercept]", "shape[x]"]
+    assert list(record["parameters"]) == ["shape[Intercept]", "shape[x]", "mean"]
     rows = list(csv.DictReader(io.StringIO(mlefit("predict", model, path).out)))
-    intercept, slope = (each["estimate"] for each in record["parameters"].values())
+    intercept, slope, _ = (each["estimate"] for each in record["parameters"].values())
     shape = np.exp([intercept + slope * float(row["x"]) for row in rows])
     assert [float(row["shape"]) for row in rows] == pytest.approx(shape)
     assert [float(row["mean"]) for row in rows] == pytest.approx([6.5] * 30)
