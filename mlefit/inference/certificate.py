@@ -22,6 +22,7 @@ GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of th
 ROUNDED: Final = 1e-2  # the same, at most, where the scores themselves cannot be told apart more closely
 WIDE: Final = 1e3  # a standard error of a logarithm that says nothing: the likelihood is flat on the way to its end
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
+INFLATED: Final = 1e6  # a variance, relative to that with the others held, of a parameter on a ridge
 RUNNING: Final = 0.05  # a Newton step this large at a vanishing decrement is a parameter still on its way
 CERTAIN: Final = 1e-9  # of the total nll
 CERTAINTY: Final = (
@@ -243,6 +244,9 @@ def certify(
         gone = ((edge > 0) & open_ends[:, 1]) | ((edge < 0) & open_ends[:, 0])
         regular &= ~((gone.sum(axis=1) > np.where(arrived, 1, 0)) & ~converged)[:, None]
     regular &= ~silent.any(axis=1, keepdims=True)  # theirs would be at a value that stands for any other
+    # Along a ridge the inverse information is rounding error: the parameters on it have no standard error.
+    inflated = np.abs(np.einsum("ijj->ij", inverse) * diagonal) > INFLATED
+    regular &= ~((~converged & (lowest <= FLAT))[:, None] & inflated)
     regular &= ~uninformed  # others may well vary with an end found between two values; it has no error of its own
     covariance = np.where(regular[:, :, None] & regular[:, None, :], inverse, np.nan)
     return Verdict(tuple(certificates), tuple(warnings), converged, regular, covariance, edge, silent)

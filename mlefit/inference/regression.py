@@ -24,7 +24,7 @@ from mlefit.inference.linear_ends import notes, predicted
 from mlefit.inference.linear_model import Block, Errors, Options, Problem, make, score_names, term_names
 from mlefit.inference.regression_result import Regression
 from mlefit.inference.scorer import LinearScorer
-from mlefit.inference.separation import judge
+from mlefit.inference.separation import FAR, judge
 from mlefit.solvers.solution import Index, Solution
 
 __all__ = [
@@ -159,6 +159,8 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         covariance = _refined(problem, solution, ran)[1]
     if unbounded:  # while the spread ran to 0 the coefficients lost their digits
         beta = np.where(problem.plain, beta, _refined(problem, first, problem.plain)[0])
+        far = problem.plain & (np.abs(np.asarray(beta, dtype=float)) > FAR)
+        verdict.lost[far], verdict.direction[far] = True, np.sign(np.asarray(beta, dtype=float))[far]
     bread = covariance
     errors: dict[str, Any] = {"kind": options.errors}
     if options.weight_kind == "importance" and options.errors == "information":

@@ -10,8 +10,9 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from mlefit.report.tables import plain_table
-from mlefit.report.text import harmless, significant, total
+from mlefit.report.folding import Folding, Stacked
+from mlefit.report.tables import Fitting, plain_table
+from mlefit.report.text import harmless, precise, significant, total
 
 if TYPE_CHECKING:
     from mlefit.inference.compare import Comparison, Entry, Test
@@ -50,24 +51,16 @@ def comparison_table(one: Comparison) -> RenderableType:
     measures = [m for m in GOODNESS if any(e.goodness and m in e.goodness.statistics for e in one.entries)]
     criterion = one.rank if one.rank in ("aicc", "bic") else "aic"
     title = criterion.upper().replace("AICC", "AICc")
-    table = plain_table()
-    for name in ("family", "parameters"):
-        table.add_column(name)
-    for name in ("log-lik", title, f"Δ{title}", "weight"):
-        table.add_column(name, justify="right")
     held = any(entry.held_out == entry.held_out for entry in one.entries)
-    if held:
-        table.add_column("held-out NLL", justify="right")
+    groups = [["log-lik", title, f"Δ{title}", "weight"], *[["held-out NLL"]] * held]
     replicates = max((e.goodness.replicates for e in one.entries if e.goodness), default=0)
-    for measure in measures:
-        table.add_column(GOODNESS[measure], justify="right")
-        if replicates:
-            table.add_column("p", justify="right")
+    groups += [[GOODNESS[measure], *["p"] * bool(replicates)] for measure in measures]
     standings = _standings(one.entries, criterion)
-    for place, (entry, standing) in enumerate(zip(one.entries, standings, strict=True)):
-        cells = _cells(entry, criterion, standing, held, measures, bool(replicates))
-        table.add_row(*cells, style="bold" if place == 0 else "")
-    parts: list[RenderableType] = [heading, Padding(table, (0, 0, 0, 1))]
+    lines = [
+        (entry.family, _cells(entry, criterion, standing, held, measures, bool(replicates)))
+        for entry, standing in zip(one.entries, standings, strict=True)
+    ]
+    parts: list[RenderableType] = [heading, Padding(_ranking(groups, lines), (0, 0, 0, 1))]
     if measures:
         names = {"KS": "Kolmogorov-Smirnov", "AD": "Anderson-Darling", "χ²": "Pearson's"}
         said = ", ".join(f"{GOODNESS[m]} {names[GOODNESS[m]]}" for m in measures)
@@ -87,6 +80,25 @@ def comparison_table(one: Comparison) -> RenderableType:
     return Group(*parts)
 
 
+def _ranking(groups: Sequence[Sequence[str]], lines: Sequence[tuple[str, Sequence[Text]]]) -> RenderableType:
+    """One table with the parameters, the first of the cells, beside the family; in a narrow window below the numbers.
+
+    The best, on the first line, is bold.
+    """
+    styles = ["bold", *[""] * len(lines)]
+    wide, beneath = plain_table(), plain_table()
+    for table in (wide, beneath):
+        table.add_column("family")
+        table.add_column("parameters")
+    for title in (title for group in groups for title in group):
+        wide.add_column(title, justify="right")
+    for (family, cells), style in zip(lines, styles, strict=False):
+        wide.add_row(family, *cells, style=style)
+        beneath.add_row(family, cells[0], style=style)
+    numbers = Folding("family", groups, [(family, cells[1:]) for family, cells in lines], styles=styles)
+    return Fitting(wide, Stacked([numbers, beneath]))
+
+
 def _standings(entries: Sequence[Entry], criterion: str) -> list[tuple[float, float]]:
     """How far each is behind the least of a criterion, and its weight (Burnham and Anderson 2002, section 2.9)."""
     values = [float("nan") if entry.fit is None else float(getattr(entry.fit, criterion)) for entry in entries]
@@ -98,12 +110,14 @@ def _standings(entries: Sequence[Entry], criterion: str) -> list[tuple[float, fl
 def _cells(
     entry: Entry, criterion: str, standing: tuple[float, float], held: bool, measures: Sequence[str], p: bool
 ) -> list[Text]:
-    cells = [Text(entry.family)]
+    """The parameters, then the numbers."""
     if entry.fit is None:
-        return [*cells, Text("failed", style="red")]
+        return [Text("failed", style="red")]
     fit = entry.fit
-    cells.append(Text(", ".join(f"{harmless(k)} {significant(v, 5)}" for k, v in fit.estimates.items())))
-    cells += [Text(total(v)[:-2] if abs(v) < 1e9 else total(v)) for v in (fit.log_likelihood, getattr(fit, criterion))]
+    errors = fit.std_errors
+    cells = [Text(", ".join(f"{harmless(k)} {precise(v, errors[k], 5)}" for k, v in fit.estimates.items()))]
+    criteria = (fit.log_likelihood, getattr(fit, criterion))
+    cells += [Text(f"{v:.2f}" if abs(v) < 1e9 else total(v)) for v in criteria]
     delta, weight = standing
     if delta == delta:
         cells += [Text(f"{delta:.2f}"), Text(f"{weight:.3f}" if weight >= 0.0005 else "<0.001")]
@@ -124,29 +138,23 @@ def _tests(tests: Sequence[Test]) -> list[RenderableType]:
     others = [test for test in tests if test.kind == "vuong"]
     parts: list[RenderableType] = []
     if ratio:
-        table = plain_table()
-        for name in ("likelihood ratio", "constraint"):
-            table.add_column(name)
-        for name in ("2 Δ log L", "p"):
-            table.add_column(name, justify="right")
-        table.add_column("")
+        lines = []
         for test in ratio:
             edge = "on the boundary: half chi-squared(1)" if test.detail["boundary"] else "chi-squared(1)"
-            table.add_row(
-                f"{test.first} in {test.second}", str(test.detail["constraint"]), significant(test.statistic, 5),
-                _p(test.p_value), Text(edge, style="dim"),
-            )  # fmt: skip
+            numbers = (significant(test.statistic, 5), _p(test.p_value))
+            cells = [Text(str(test.detail["constraint"])), *map(Text, numbers), Text(edge, style="dim")]
+            lines.append((f"{test.first} in {test.second}", cells))
+        groups = [["constraint"], ["2 Δ log L", "p"], [""]]
+        table = Folding("likelihood ratio", groups, lines, left=("constraint", ""))
         parts.append(Padding(table, (0, 0, 0, 1)))
     if others:
-        table = plain_table()
-        table.add_column("Vuong's test, not nested")
-        for name in ("z", "p", "z, BIC", "p, BIC"):
-            table.add_column(name, justify="right")
-        for test in others[:SHOWN]:
-            table.add_row(
-                f"{test.first} against {test.second}", significant(test.statistic, 4), _p(test.p_value),
-                significant(test.detail["z_bic"], 4), _p(test.detail["p_value_bic"]),
-            )  # fmt: skip
+        lines = [
+            (f"{test.first} against {test.second}", [
+                Text(significant(test.statistic, 4)), Text(_p(test.p_value)),
+                Text(significant(test.detail["z_bic"], 4)), Text(_p(test.detail["p_value_bic"])),
+            ]) for test in others[:SHOWN]
+        ]  # fmt: skip
+        table = Folding("Vuong's test, not nested", [["z", "p"], ["z, BIC", "p, BIC"]], lines)
         parts.append(Padding(table, (0, 0, 0, 1)))
         if len(others) > SHOWN:
             parts.append(Text(f"{len(others) - SHOWN} more of Vuong's tests in --format json", style="dim"))
@@ -166,16 +174,15 @@ def models_table(found: ModelComparison) -> RenderableType:
     heading.append(f" in {found.n} rows")
     if found.dropped:
         heading.append(f", {found.dropped} missing dropped")
-    table = plain_table()
-    for name in ("model", "kind", "family"):
-        table.add_column(name)
-    for name in ("parameters", "NLL per row", "behind the best", "std error", "p"):
-        table.add_column(name, justify="right")
+    lines = []
     for place, model in enumerate(found.models):
-        cells = [harmless(model.name), model.kind, model.family, str(model.parameters_count), significant(model.nll)]
-        cells += ["", "", ""] if place == 0 else [
+        cells = [model.kind, model.family, str(model.parameters_count), significant(model.nll)]
+        cells += [] if place == 0 else [
             significant(model.behind, 4), significant(model.std_error, 2), _p(model.p_value),
         ]  # fmt: skip
-        table.add_row(*(Text(c) for c in cells), style="bold" if place == 0 else "")
+        lines.append((harmless(model.name), [Text(cell) for cell in cells]))
+    groups = [["kind", "family", "parameters"], ["NLL per row", "behind the best", "std error", "p"]]
+    styles = ["bold", *[""] * len(lines)]
+    table = Folding("model", groups, lines, left=("kind", "family"), styles=styles)
     note = Text("parameters are not penalised: use rows the models have not seen", style="dim")
     return Group(heading, Padding(table, (0, 0, 0, 1)), note)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from mlefit.report.text import harmless, significant, total
+from mlefit.report.text import harmless, precise, significant, total
 
 Row = Mapping[str, Any]
 
@@ -47,8 +47,15 @@ def _cells(rows: Sequence[Row], escaped: Callable[[str], str]) -> tuple[list[lis
     header = list(dict.fromkeys(key for row in rows for key in row))
     numeric = [all(isinstance(row.get(name), int | float | None) for row in rows) for name in header]
     lines = [[escaped(harmless(name)) for name in header]]
-    lines += [[escaped(_shown(name, row[name]) if name in row else "") for name in header] for row in rows]
+    lines += [[escaped(_cell(name, row) if name in row else "") for name in header] for row in rows]
     return lines, numeric
+
+
+def _cell(name: str, row: Row) -> str:
+    """A value of a row: an estimate and its limits have the digits that the standard error beside them calls for."""
+    if name in ("estimate", "ci_lower", "ci_upper") and row.get("std_error") and isinstance(row[name], float):
+        return precise(row[name], row["std_error"])
+    return _shown(name, row[name])
 
 
 def _shown(name: str, value: Any) -> str:

@@ -14,7 +14,7 @@ from mlefit.inference.intervals import normal_quantile
 from mlefit.inference.surface import Surface, by_factors, evaluate
 from mlefit.report import figure as f
 from mlefit.report.survival import survival_panel
-from mlefit.report.text import harmless, significant
+from mlefit.report.text import harmless, precise, significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,8 @@ def fit_plot(fits: Sequence[Fit], samples: Sequence[Sample], path: str) -> None:
 def _one(axis: Axes, fit: Fit, sample: Sample) -> None:
     what = [f"{f.short(k, 25)} = {f.short(v, 25)}" for k, v in (fit.group or {}).items()] or [f.short(fit.column)]
     size = f"n = {fit.n}" if fit.weight == fit.n else f"n = {fit.n}, weight {significant(fit.weight)}"
-    estimates = ", ".join(f"{harmless(k)} = {significant(v, 4)}" for k, v in fit.estimates.items())
+    errors = fit.std_errors
+    estimates = ", ".join(f"{harmless(k)} = {precise(v, errors[k], 4, 1)}" for k, v in fit.estimates.items())
     axis.set_title(f.lines([*what, size], 40 if fit.group else 75), loc="left")
     label = f"{fit.family.name}: {estimates}" if len(estimates) < 60 else fit.family.name
     axis.set_xlabel(f.short(fit.column, 36 if fit.group else 60))
@@ -222,7 +223,7 @@ def _title(surface: Surface) -> str:
         found.append(f"{', '.join(map(harmless, surface.others))} re-maximised at every point")
     elif surface.others:
         rest = [name for name in surface.others if name not in surface.sharing]
-        held = [f"{harmless(name)} = {significant(fit.estimates[name], 4)}" for name in rest]
+        held = [f"{harmless(name)} = {precise(fit.estimates[name], fit.std_errors[name], 4, 1)}" for name in rest]
         parts = [f"{', '.join(held)} held"] * bool(held)
         parts += [f"the other{' weight' * (not shared)}s keeping their proportions"] * bool(surface.sharing)
         found.append("; ".join(parts))
@@ -236,14 +237,15 @@ def _curve(axis: Axes, surface: Surface) -> None:
     relative = np.exp(value - fit.log_likelihood)
     axis.plot(values, relative, color=f.SECOND, linewidth=2)
     axis.fill_between(values, relative, color=f.SECOND, alpha=0.08)
-    best = fit.estimates[name]
-    axis.plot([best], [1.0], "o", color=f.MODEL, zorder=5, label=f"maximum: {harmless(name)} = {significant(best, 5)}")
+    best, error = fit.estimates[name], fit.std_errors[name]
+    label = f"maximum: {harmless(name)} = {precise(best, error, 5)}"
+    axis.plot([best], [1.0], "o", color=f.MODEL, zorder=5, label=label)
     lower, upper = fit.limits[name]
     alone = surface.profile or fit.family.size == 1
     height = exp(-(normal_quantile(fit.level) ** 2) / 2)
     if alone and np.isfinite(lower) and np.isfinite(upper):
         axis.plot([lower, upper], [height, height], "--", color=f.INK, linewidth=1)
-        limits = f"{100 * fit.level:g} % limits: {significant(lower, 4)} to {significant(upper, 4)}"
+        limits = f"{100 * fit.level:g} % limits: {precise(lower, error, 4)} to {precise(upper, error, 4)}"
         axis.vlines([lower, upper], 0, height, color=f.INK, linewidth=1, linestyle="--", label=limits)
     axis.set_xlabel(harmless(name))
     axis.set_ylabel("L / L max")
@@ -265,16 +267,14 @@ def _contours(axis: Axes, surface: Surface) -> None:
     lines = axis.contour(mesh_x, mesh_y, relative, levels=[0.01, 0.05, 0.15, 0.5], colors="white", linewidths=0.9)
     axis.clabel(lines, fmt="%g", fontsize=9)
     best = tuple(float(fit.estimates[name]) for name in surface.over)
+    errors = fit.std_errors
+    named = (f"{harmless(name)} = {precise(fit.estimates[name], errors[name], 4, 1)}" for name in surface.over)
     axis.plot(*([b] for b in best), "+", color=f.MODEL, markersize=14, markeredgewidth=2.5)
     _span(axis, "x", surface.axes[0])
     _span(axis, "y", surface.axes[1])
     axis.set_xlabel(harmless(across))
     axis.set_ylabel(harmless(up))
-    axis.set_title(
-        f"{_title(surface)}\nmaximum at {harmless(across)} = {significant(best[0], 4)}, "
-        f"{harmless(up)} = {significant(best[1], 4)}",
-        loc="left",
-    )
+    axis.set_title(f"{_title(surface)}\nmaximum at {', '.join(named)}", loc="left")
     axis.grid(visible=False)
     bar = axis.figure.colorbar(filled, ax=axis, label="L / L max", ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)

@@ -9,11 +9,13 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from mlefit.report.tables import add_fixed, heading, line_of, plain_table, verdict, warnings
-from mlefit.report.text import harmless, significant
+from mlefit.report.folding import Folding
+from mlefit.report.tables import heading, line_of, verdict, warnings
+from mlefit.report.text import estimated, harmless, precise, significant
 
 if TYPE_CHECKING:
     from mlefit.inference.regression import Regression
+    from mlefit.inference.result import Record
 
 
 def regressions_table(fits: Sequence[Regression]) -> RenderableType:
@@ -26,28 +28,32 @@ def regressions_table(fits: Sequence[Regression]) -> RenderableType:
 
 def regression_table(fit: Regression) -> RenderableType:
     """Coefficients with errors, z, p and limits, then the likelihood, then how far it can be trusted."""
-    table = plain_table()
-    table.add_column("parameter")
     limits = fit.interval_method != "none"
-    names = ["estimate", "std error", "z", "p"]
-    names += [f"{100 * fit.level:g} % lower", "upper"] if limits else []
-    names += ["exp(estimate)", "lower", "upper"] if fit.exponentiate else []
-    for name in names:
-        table.add_column(name, justify="right")
-    for (name, row), value, low, high in zip(
-        fit.parameters().items(), fit.coefficients, fit.lower, fit.upper, strict=False
-    ):
-        cells = [Text(harmless(name)), Text(significant(float(value)), style="bold")]
-        cells += [Text(significant(row["std_error"])), Text(significant(row["z"], 4)), Text(p_value(row["p"]))]
-        cells += [Text(significant(float(low))), Text(significant(float(high)))] if limits else []
-        if fit.exponentiate:
-            cells += [Text(significant(row[k]) if k in row else "") for k in ("ratio", "ratio_lower", "ratio_upper")]
-        table.add_row(*cells)
-    add_fixed(table, fit)
+    groups = [["estimate", "std error", "z", "p"]]
+    groups += [[f"{100 * fit.level:g} % lower", "upper"]] if limits else []
+    groups += [["exp(estimate)", "lower", "upper"]] if fit.exponentiate else []
+    lines: list[tuple[str, list[Text]]] = []
+    errors = fit.std_errors
+    limited = zip(fit.coefficients.tolist(), fit.lower.tolist(), fit.upper.tolist(), strict=True)
+    for (name, row), (value, *ends) in zip(fit.parameters().items(), limited, strict=False):  # held ones follow
+        best, error, *shown = estimated(value, errors[name], *ends)
+        cells = [Text(best, style="bold"), Text(error), Text(significant(row["z"], 4)), Text(p_value(row["p"]))]
+        cells += map(Text, shown if limits else ())
+        if fit.exponentiate and "ratio" in row:
+            cells += map(Text, _ratios(row, errors[name]))
+        lines.append((harmless(name), cells))
+    lines += [(harmless(name), [Text(precise(v)), Text("fixed", style="dim")]) for name, v in fit.held.items()]
     return Group(
-        heading(fit, f"regression {harmless(fit.formula)}"), Padding(table, (0, 0, 0, 1)), _links(fit), _criteria(fit),
-        verdict(fit), *warnings(fit.warnings),
+        heading(fit, f"regression {harmless(fit.formula)}"), Padding(Folding("parameter", groups, lines), (0, 0, 0, 1)),
+        _links(fit), _criteria(fit), verdict(fit), *warnings(fit.warnings),
     )  # fmt: skip
+
+
+def _ratios(row: Record, error: float) -> list[str]:
+    """exp of a coefficient and of its limits; by the delta method its error is exp(estimate) times the error."""
+    values = [row[name] for name in ("ratio", "ratio_lower", "ratio_upper")]
+    unit = values[0] * error if values[0] is not None else None
+    return [precise(value, unit) for value in values]
 
 
 def p_value(value: float | None) -> str:

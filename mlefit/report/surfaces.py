@@ -13,8 +13,9 @@ from rich.text import Text
 
 from mlefit.families.links import Array
 from mlefit.inference.surface import Surface
-from mlefit.report.tables import plain_table
-from mlefit.report.text import harmless, significant, total
+from mlefit.report.folding import Folding
+from mlefit.report.tables import Fitting, plain_table
+from mlefit.report.text import harmless, precise, significant, total
 
 
 def surface_table(surface: Surface) -> RenderableType:
@@ -69,7 +70,9 @@ def _maximum(surface: Surface) -> Text:
     if not np.isfinite(fit.log_likelihood):
         return Text("there is no maximum to compare with", style="dim")
     line = Text("maximum at ", style="dim")
-    line.append(", ".join(f"{harmless(k)} = {significant(v)}" for k, v in fit.estimates.items()), style="bold")
+    errors = fit.std_errors
+    best = ", ".join(f"{harmless(name)} = {precise(v, errors[name])}" for name, v in fit.estimates.items())
+    line.append(best, style="bold")
     line.append(f"   log L = {total(fit.log_likelihood)}", style="dim")
     unknown = [value is None for value in surface.likelihood]
     if all(unknown):
@@ -79,21 +82,40 @@ def _maximum(surface: Surface) -> Text:
     return line
 
 
-def _lines(surface: Surface) -> Table:
+def _lines(surface: Surface) -> RenderableType:
+    """A line a point, with the longest bars that there is room for; without, and without NLL, in a narrow window."""
+    return Fitting(_points(surface, 24), Fitting(_points(surface, 10), _bare(surface)))
+
+
+def _bare(surface: Surface) -> RenderableType:
+    """A line a point without bars and the NLL, which is -log L."""
+    named = zip(*(_labels(values, 6) for values in surface.points.T), strict=True)
+    numbers = zip(surface.likelihood, surface.log_likelihood.tolist(), surface.relative.tolist(), strict=True)
+    lines = [
+        (", ".join(point), [Text(significant(own)), Text(total(value)), Text(_share(relative))])
+        for point, (own, value, relative) in zip(named, numbers, strict=True)
+    ]
+    return Folding(", ".join(map(harmless, surface.over)), [["L", "log L"], ["L / L max"]], lines)
+
+
+def _points(surface: Surface, width: int) -> Table:
+    """A line a point; `width` of the bars."""
     table = plain_table()
     for name in (*map(harmless, surface.over), "L", "log L", "NLL", "L / L max"):
-        table.add_column(Text(name), justify="right")
+        table.add_column(Text(name), justify="right", no_wrap=True)
     table.add_column("")
     best = int(np.argmax(surface.log_likelihood))
-    for i, (point, value) in enumerate(zip(surface.points.tolist(), surface.log_likelihood.tolist(), strict=True)):
+    named = zip(*(_labels(values, 6) for values in surface.points.T), strict=True)
+    for i, (point, value) in enumerate(zip(named, surface.log_likelihood.tolist(), strict=True)):
+        colour = "green" if i == best else "cyan"
         relative, own = float(surface.relative[i]), surface.likelihood[i]
         table.add_row(
-            *(Text(significant(v)) for v in point),
+            *map(Text, point),
             Text(significant(own)),
             Text(total(value)),
             Text(total(0.0 - value)),
             Text(_share(relative)),
-            Bar(1.0, 0.0, relative if relative == relative else 0.0, width=24, color="green" if i == best else "cyan"),
+            Bar(1.0, 0.0, relative if relative == relative else 0.0, width=width, color=colour),
         )
     return table
 
@@ -127,9 +149,9 @@ def _heat(surface: Surface, every: int) -> Table:
     return table
 
 
-def _labels(values: Array) -> list[str]:
-    """Four digits of each value, or as many as tell them apart."""
-    for digits in range(4, 18):
+def _labels(values: Array, least: int = 4) -> list[str]:
+    """So many digits of each value, or as many as tell them apart."""
+    for digits in range(least, 18):
         labels = [significant(value, digits) for value in values.tolist()]
         if len(set(labels)) == len(set(values.tolist())):
             break

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mlefit.report.text import cell, harmless, significant, total
+from mlefit.report.text import cell, estimated, harmless, precise, significant, total
 
 if TYPE_CHECKING:
     from mlefit.inference.fit import Fit
@@ -46,20 +46,17 @@ def fit_table(fit: Fit) -> RenderableType:
     table.add_column("parameter", overflow="fold")
     for name in ("estimate", "std error", *((f"{limits} lower", "upper") if fit.interval_method != "none" else ())):
         table.add_column(name, justify="right", no_wrap=True)
-    for name, estimate, *rest in _parameters(fit):
-        shown = rest if fit.interval_method != "none" else rest[:1]
-        cells = [Text(harmless(name)), Text(significant(estimate), style="bold")]
-        table.add_row(*cells, *(Text(significant(value)) for value in shown))
+    shown = 4 if fit.interval_method != "none" else 2
+    for name, *numbers in _parameters(fit):
+        best, *others = estimated(*numbers[:shown])
+        table.add_row(Text(harmless(name)), Text(best, style="bold"), *map(Text, others))
     add_fixed(table, fit)
     for one in fit.derived:
-        cells = [Text(harmless(one.label)), Text(significant(one.estimate), style="bold")]
-        cells.append(Text(significant(one.std_error)))
-        if fit.interval_method != "none":
-            cells += [Text(significant(one.lower)), Text(significant(one.upper))]
-        table.add_row(*cells)
-    numbers = line_of(("log-likelihood", fit.log_likelihood), ("AIC", fit.aic), ("AICc", fit.aicc), ("BIC", fit.bic))
+        best, *others = estimated(*(one.estimate, one.std_error, one.lower, one.upper)[:shown])
+        table.add_row(Text(harmless(one.label)), Text(best, style="bold"), *map(Text, others))
+    criteria = line_of(("log-likelihood", fit.log_likelihood), ("AIC", fit.aic), ("AICc", fit.aicc), ("BIC", fit.bic))
     about = heading(fit, f"fitted to {harmless(fit.column)}")
-    parts: list[RenderableType] = [about, Padding(table, (0, 0, 0, 1)), numbers, verdict(fit)]
+    parts: list[RenderableType] = [about, Padding(table, (0, 0, 0, 1)), criteria, verdict(fit)]
     if said := fit.interval_detail:
         line = f"standard errors and {_kind(fit)} limits {_replicates(said)}"
         parts.append(Text(line, style="dim"))
@@ -78,7 +75,7 @@ def _tests(titles: Sequence[str], fits: Sequence[tuple[Sequence[str], Sequence[N
     for labels, tests in fits:
         before = list(labels)
         for test in tests:
-            said = ", ".join(f"{harmless(name)} = {significant(value)}" for name, value in test.null.items())
+            said = ", ".join(f"{harmless(name)} = {precise(value)}" for name, value in test.null.items())
             for name, label in (("wald", "Wald"), ("score", "score"), ("likelihood_ratio", "likelihood ratio")):
                 value = getattr(test, name)
                 if value == value:
@@ -106,7 +103,7 @@ def heading(fit: Result, what: str) -> Text:
 def add_fixed(table: Table, fit: Result) -> None:
     """A row for each parameter that was held at a value."""
     for name, value in fit.held.items():
-        table.add_row(Text(harmless(name)), Text(significant(value)), Text("fixed", style="dim"))
+        table.add_row(Text(harmless(name)), Text(precise(value)), Text("fixed", style="dim"))
 
 
 def line_of(*numbers: tuple[str, float]) -> Text:
@@ -210,8 +207,8 @@ def _body(fit: Fit, limits: bool) -> list[list[str]]:
     numbers = _parameters(fit)
     own = len(numbers)
     numbers += [(one.label, one.estimate, one.std_error, one.lower, one.upper) for one in fit.derived]
-    lines = [[harmless(name), *map(significant, row[: 4 if limits else 2])] for name, *row in numbers]
-    held = [[harmless(name), significant(v), "fixed", *["", ""] * limits] for name, v in fit.held.items()]
+    lines = [[harmless(name), *estimated(*row[: 4 if limits else 2])] for name, *row in numbers]
+    held = [[harmless(name), precise(v), "fixed", *["", ""] * limits] for name, v in fit.held.items()]
     return lines[:own] + held + lines[own:]
 
 

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from mlefit import compare, fit
+from mlefit import compare, fit, regress
+from mlefit.inference.linear_model import Options
+from mlefit.inference.surface import at
+from mlefit.report.surfaces import surface_table
 from mlefit.report.tables import fits_table
-from mlefit.report.text import significant, total
+from mlefit.report.text import estimated, significant, total
 
 
 def shown(table: object, width: int) -> str:
@@ -120,3 +123,104 @@ def test_results_of_intervals_name_both_ends() -> None:
     data = {"lo": [1.0, 2, 2, 4, 5], "up": [2.0, 2, 4, 5, None]}
     assert "fitted to lo to up" in shown(fit(data, "weibull", column="lo", upper="up"), 100)
     assert compare(data, ["weibull"], column="lo", upper="up", replicates=0).column == "lo to up"
+
+
+SPRAYS = [10, 7, 20, 14, 11, 17, 0, 1, 7, 2, 3, 1, 3, 5, 12, 6, 4, 3]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 1000])
+@pytest.mark.parametrize("interval", ["wald", "none"])
+def test_no_number_of_a_regression_is_cut_short(width: int, interval: str) -> None:
+    data = {"count": SPRAYS, "kind_of_spray": np.repeat(["A", "C", "D"], 6)}
+    options = Options(interval=interval, exponentiate=True)
+    found = regress(data, "count ~ C(kind_of_spray)", "poisson", options=options)
+    text = shown(found, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for row in found.rows():
+        numbers = [row[name] for name in ("estimate", "std_error", "ratio")]
+        numbers += [row[name] for name in ("ci_lower", "ci_upper", "ratio_lower", "ratio_upper")] * (interval == "wald")
+        assert all(significant(value) in text for value in numbers), row
+        assert significant(row["z"], 4) in text
+    assert text.count("std error ") + text.count("std error\n") == 1  # no column is repeated
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 1000])
+def test_no_number_of_a_comparison_is_cut_short(width: int) -> None:
+    found = compare(np.random.default_rng(3).gamma(4, 20, 80), ["gamma", "exponential", "lognormal"], replicates=19)
+    text = shown(found, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for entry in found.entries:
+        assert f"{entry.fit.log_likelihood:.2f}" in text
+        assert f"{entry.fit.aic:.2f}" in text
+        assert all(f"{value:.5g}" in text for value in entry.fit.theta.tolist())
+        assert f"{entry.goodness.statistics['kolmogorov_smirnov']:.4g}" in text
+        assert f"{entry.goodness.statistics['anderson_darling']:.4g}" in text
+    for test in found.tests:
+        assert significant(test.statistic, 5 if test.kind == "likelihood-ratio" else 4) in text
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_no_number_of_points_is_cut_short(width: int) -> None:
+    found = at(fit([12.0, 7, 30, 14], "gamma"), [{"shape": 4.0, "rate": 0.25}, {"shape": 4.0, "rate": 0.2544}])
+    text = shown(surface_table(found), width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for point, value in zip(found.points.tolist(), found.log_likelihood.tolist(), strict=True):
+        assert all(significant(v) in text for v in (*point, np.exp(value)))
+        assert total(value) in text
+
+
+FAR = [1e9 + v for v in (0.1, 0.2, 0.3, 0.4, 0.35)]
+
+
+def test_numbers_have_the_digits_that_their_errors_call_for() -> None:
+    text = shown(fit(FAR), 80)
+    assert "mu          1000000000.27   0.0481664   1000000000.176   1000000000.364" in text  # mean, sd / sqrt(5)
+    assert "sigma            0.107703   0.0340588        0.0579503         0.200172" in text
+    data = {"y": FAR * 2, "g": ["a"] * 5 + ["b"] * 5}
+    assert shown(fits_table(fit(data, column="y", by="g")), 100).count("1000000000.176") == 2
+    line = regress({"y": FAR, "x": [0, 0, 0, 1, 1]}, "y ~ x")
+    assert "mu[Intercept]   1000000000.2 " in shown(line, 120)
+    assert "mu 1000000000.27" in shown(compare(FAR, ["normal"], replicates=0), 120)
+    assert "maximum at mu = 1000000000.27, " in shown(surface_table(at(fit(FAR), [{"mu": 1e9, "sigma": 1.0}])), 120)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((3700.6622, 37.19, 3627.76), ["3700.66", "37.19", "3627.76"]),
+        ((1e9 + 0.27, 0.048, 1e9 + 0.17), ["1000000000.27", "0.048", "1000000000.17"]),
+        ((1e9 + 0.1, np.nan, np.nan), ["1000000000.1", "–", "–"]),  # short, as the data are
+        ((1e9 / 3, np.nan, np.nan), ["3.33333e+08", "–", "–"]),
+        ((12.5, np.inf, 3e260), ["12.5", "–", "3e+260"]),
+        ((1.5, 0.1, 3.3333333333333e260), ["1.5", "0.1", "3.333333e+260"]),
+        ((1e300, 1e-300, 1e300), ["1e+300", "1e-300", "1e+300"]),
+        ((0.0, 0.1, -0.2), ["0", "0.1", "-0.2"]),
+        ((np.inf, 0.1, -np.inf), ["∞", "0.1", "-∞"]),
+    ],
+)
+def test_digits_follow_the_error(numbers: tuple[float, float, float], told: list[str]) -> None:
+    estimate, error, limit = numbers
+    assert estimated(estimate, error, limit, limit) == [*told, told[-1]]
+
+
+def test_papers_have_the_digits_too(mlefit, table) -> None:
+    path = table("y", *map(str, FAR))
+    for form in ("markdown", "latex"):
+        assert "1000000000.176" in mlefit("estimate", path, "--format", form).out
+
+
+def test_parameters_on_a_ridge_have_no_errors() -> None:
+    found = fit(FAR, "gamma")  # its shape and rate are 1e20 and 1e11, known only in their ratio
+    assert not found.converged
+    assert all(np.isnan(v) for v in found.std_errors.values())
+    assert "e+1" not in shown(found, 100).replace("e+19", "").replace("e+10", "")
+
+
+def test_the_spread_of_a_perfect_fit_is_zero() -> None:
+    found = regress({"x": [1.0, 2, 3, 4], "y": [2.0, 4, 6, 8]}, "y ~ x")
+    assert not found.converged
+    assert found.estimates["sigma"] == 0
+    assert found.estimates["mu[x]"] == pytest.approx(2, rel=1e-12)
