@@ -69,7 +69,10 @@ def command(
     if stray := [name for name in axes if name not in moved]:
         raise UsageError(f"--grid gives values of {stray[0]}, which --over leaves out")
     fit = estimate(family, request, roles, options)[0]
-    drawn = s.at(fit, points, profile=profile) if points else s.surface(fit, s.axes(fit, moved, axes), profile=profile)
+    if points:
+        drawn = s.at(fit, points, profile=profile)
+    else:
+        drawn = s.surface(fit, s.axes(fit, moved, axes, profile=profile), profile=profile)
     if plot:
         from mlefit.report.plots import surface_plot
 

@@ -25,6 +25,7 @@ HIGHEST: Final = 700.0
 MOST: Final = 1_000_000  # points of one grid
 CELLS: Final = 1_000_000  # rows times points that are searched at once
 FAINT: Final = 1e-2  # a default axis without a standard error reaches to about this relative likelihood
+RIDGE: Final = 3.0  # how far along a ridge of the likelihood a default grid goes, in spreads across it
 SHOWN: Final = 0.6  # of the way from the estimate to the upper end of a default axis, if not all of it
 # Multipliers within a decade, from fine to coarse.
 PREFERRED: Final = (
@@ -246,11 +247,11 @@ def _index(fit: Fit, name: str) -> int:
     return fit.family.names.index(name)
 
 
-def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
+def default_axis(fit: Fit, name: str, count: int = 21, share: float = 1.0) -> Array:
     """Round values around a parameter's estimate, wide enough to see the likelihood fall to almost nothing.
 
     A probability known badly is shown from 0 to 1, as on the blackboard. Where there is no standard error to tell
-    the width, the likelihood itself does.
+    the width, the likelihood itself does; where there is, so much of it as `share` says does, see `_shares`.
 
     Raises:
         UsageError: no finite estimate to draw around.
@@ -269,6 +270,7 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
         floor = np.nextafter(link.lower, -np.inf) if estimate == link.lower else link.lower
         low, high = _reach(fit, name)
         return _multiples(low, high, _round_step((high - low) / (count - 1)), floor, link.upper)
+    error *= share
     z = normal_quantile(0.999)
     if link.upper == 1 and (estimate - z * error < 0.05 or estimate + z * error > 0.95):
         return np.linspace(0, 1, count)
@@ -281,7 +283,9 @@ def default_axis(fit: Fit, name: str, count: int = 21) -> Array:
     return _around(estimate, low, high, count, link)
 
 
-def axes(fit: Fit, names: Sequence[str] = (), given: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def axes(
+    fit: Fit, names: Sequence[str] = (), given: Mapping[str, Array] | None = None, *, profile: bool = False
+) -> dict[str, Array]:
     """The values of each parameter drawn: those given, else the default ones; of one or two unless named.
 
     Raises:
@@ -297,10 +301,36 @@ def axes(fit: Fit, names: Sequence[str] = (), given: Mapping[str, Array] | None 
         drawn = tuple(finite or family.names)[: 2 if family.size == len(family.parameters) else 1]
     counts = (21,) if len(drawn) == 1 else (13, *[9] * len(drawn))  # a table is best higher than wide
     given = given or {}
+    shares = _shares(fit, drawn, profile)
     return {
-        name: given[name] if name in given else default_axis(fit, name, count)
+        name: given[name] if name in given else default_axis(fit, name, count, shares.get(name, 1.0))
         for name, count in zip(drawn, counts, strict=False)
     }
+
+
+def _shares(fit: Fit, drawn: Sequence[str], profile: bool) -> dict[str, float]:
+    """How much of each standard error is seen of the likelihood over the parameters drawn, by name.
+
+    With the others held the likelihood is as narrow as their conditional distribution: its covariance is the inverse of
+    their part of the information. Of two that are correlated the ridge must be several cells wide: each is drawn within
+    `RIDGE` times its own spread at a value of the other.
+    """
+    names = fit.family.names
+    places = [names.index(name) for name in drawn if name in names]
+    errors = np.sqrt(np.diag(fit.covariance))
+    known = np.flatnonzero(np.isfinite(errors) & (errors > 0))
+    places = [j for j in places if j in known]
+    if not places or fit.family.size != len(fit.family.parameters):
+        return {}
+    seen = np.array(places) if profile else known
+    correlation = fit.covariance[np.ix_(seen, seen)] / np.outer(errors[seen], errors[seen])
+    with np.errstate(all="ignore"):
+        information = np.linalg.pinv(correlation, hermitian=True)
+        own = [list(seen).index(j) for j in places]
+        inside = np.linalg.pinv(information[np.ix_(own, own)], hermitian=True)
+        wide, narrow = np.sqrt(np.diag(inside)), 1 / np.sqrt(np.diag(information)[own])
+    shares = np.minimum(wide, RIDGE * narrow) if len(places) > 1 else wide
+    return {names[j]: float(v) for j, v in zip(places, shares, strict=True) if np.isfinite(v) and 0 < v <= 1.0}
 
 
 def _reach(fit: Fit, name: str) -> tuple[float, float]:

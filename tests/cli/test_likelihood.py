@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mlefit as package
 from mlefit.families import registry
+from mlefit.inference.surface import axes, surface
 from mlefit.report.document import FORMATS
 
 DATA = Path(__file__).parents[2] / "sample_data"
@@ -439,3 +441,29 @@ def test_asked_wrongly(mlefit: Callable, arguments: tuple[Any, ...], said: str) 
     ran = mlefit("likelihood", *arguments)
     assert (ran.status, ran.out) == (2, "")
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("data", "family"),
+    [("groundbeef", "burr12"), ("groundbeef", "gamma"), ("groundbeef", "lognormal"), ("three", "normal"),
+     ("leukemia", "weibull"), ("venice", "gev")],
+)  # fmt: skip
+def test_a_default_grid_shows_where_the_likelihood_is(data: str, family: str) -> None:
+    """The ridge passes through cells: in every row across the middle of it, and in many cells of all."""
+    column = {"leukemia": "time", "venice": "sea_level"}.get(data)
+    found = package.fit(package.sample_data(data), family, column=column)
+    one = surface(found, axes(found))
+    relative = one.relative.reshape([a.size for a in one.axes])
+    assert (relative > 0.05).sum() >= 6
+    assert (relative.max(axis=1) > 0.05).sum() >= 4
+    assert relative.max() > 0.5
+    assert relative[[0, -1]].max() < 0.5  # and beyond
+
+
+def test_a_held_parameter_leaves_a_narrower_curve() -> None:
+    found = package.fit(package.sample_data("groundbeef"), "gamma")
+    held, free = (surface(found, axes(found, ["shape"], profile=p), profile=p) for p in (False, True))
+    assert np.ptp(held.points) < np.ptp(free.points) / 2
+    for one in (held, free):
+        assert (one.relative > 0.05).sum() >= 6
+        assert one.relative[[0, -1]].max() < 0.05
