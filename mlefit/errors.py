@@ -31,11 +31,18 @@ def nearest(
     name: str, known: Iterable[str], otherwise: str, *, before: str = "", after: str = "", cutoff: float = 0.6
 ) -> str:
     """How a sentence about an unknown name ends: what may have been meant, or `otherwise` where nothing is like it."""
-    from difflib import get_close_matches
+    from difflib import SequenceMatcher, get_close_matches
 
     spelt = {each.lower(): each for each in known}
-    near = get_close_matches(name.lower(), spelt, 1, cutoff)
-    return f"did you mean {before}{spelt[near[0]]}{after}?" if near else otherwise
+    for near in get_close_matches(name.lower(), spelt, 5, cutoff):
+        # A short word has most of its letters in many a longer one: a slip leaves some of them side by side, and
+        # the beginning or the end in place.
+        whole = SequenceMatcher(None, name.lower(), near).find_longest_match().size
+        ends = name[:1].lower() == near[0] or name[-1:].lower() == near[-1]
+        slip = sorted(name.lower()) == sorted(near)
+        if slip or (ends and 2 * whole >= min(len(name), len(near))):
+            return f"did you mean {before}{spelt[near]}{after}?"
+    return otherwise
 
 
 def named_arguments(function: Callable[..., object]) -> tuple[str, ...]:

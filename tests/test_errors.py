@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import mlefit
+from mlefit.errors import nearest
 
 ROOT = Path(mlefit.__file__).parent
 NAMES = ("Excel", "Stata", "SPSS", "SAS", "SQL", "Q(")  # words that are always written with a capital
@@ -47,3 +48,18 @@ def test_one_style(sentence: str) -> None:
     assert sentence.startswith(NAMES) or not re.match(r"[A-Z]", sentence)
     assert not sentence.endswith((".", "!")) or sentence.endswith("...")
     assert not re.search(r"[a-z)'}]\. [A-Z]", sentence), "one sentence; a semicolon joins two halves"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "meant"),
+    [
+        ("nothing", ["triang", "norm", "gengamma"], None), ("pspline", ["sin", "spline", "cos"], "spline"),
+        ("pspline", ["sin", "cos", "sign"], None), ("lgo", ["log", "exp"], "log"),
+        ("norml", ["norm", "normal"], "normal"),
+        ("wiebull", ["weibull", "bull"], "weibull"), ("Poison", ["poisson"], "poisson"), ("gama", ["gamma"], "gamma"),
+        ("sqr", ["sqrt", "square"], "sqrt"), ("xgamma", ["gamma"], "gamma"), ("", ["gamma"], None),
+    ],
+)  # fmt: skip
+def test_what_is_meant_is_near(name: str, known: list[str], meant: str | None) -> None:
+    said = nearest(name, known, "there are others")
+    assert said == ("there are others" if meant is None else f"did you mean {meant}?")
