@@ -53,8 +53,10 @@ def at(family: str | Family, parameters: Mapping[str, float]) -> tuple[Family, A
         return chosen, chosen.forward(theta[:, None])[:, 0]
 
 
-def draws(family: Family, eta: Array, n: int, seed: int, trials: float | None = None) -> Iterator[dict[str, Any]]:
-    """Chunks of n draws at scores (k,), as columns: y, and the trials where the family has them.
+def draws(
+    family: Family, eta: Array, n: int, seed: int, trials: float | None = None, *, name: str = "y"
+) -> Iterator[dict[str, Any]]:
+    """Chunks of n draws at scores (k,), as columns: the draws by `name`, and the trials where the family has them.
 
     Raises:
         UsageError: a negative n, trials where there are none or the other way round, or a family that cannot be drawn
@@ -66,16 +68,16 @@ def draws(family: Family, eta: Array, n: int, seed: int, trials: float | None = 
         raise UsageError(f"{family.name} {'takes no' if trials is not None else 'needs'} --trials")
     generator = np.random.default_rng(seed)
     chosen = family if trials is None else family.given(np.full(1, trials))
-    labels = np.array([name.removeprefix("p[").removesuffix("]") for name in family.names], dtype=object)
+    labels = np.array([each.removeprefix("p[").removesuffix("]") for each in family.names], dtype=object)
     for begin in range(0, max(n, 1), ROWS):
         size = min(ROWS, n - begin)
         values = draw(chosen, generator, eta[:, None], size)
         if np.isnan(values).any():
             raise UsageError(f"these parameters make no distribution of {family.name}")
         if values.ndim == 1:
-            yield {"y": labels[values.astype(int)] if family.labels else whole(family, values)}
+            yield {name: labels[values.astype(int)] if family.labels else whole(family, values)}
         else:
-            yield {"y": whole(family, values[0]), "trials": whole(family, np.broadcast_to(values[1], size))}
+            yield {name: whole(family, values[0]), "trials": whole(family, np.broadcast_to(values[1], size))}
 
 
 def whole(family: Family, values: Array) -> Any:
@@ -84,9 +86,10 @@ def whole(family: Family, values: Array) -> Any:
 
 
 def draws_of(model: Model, request: reading.Request, seed: int) -> Iterator[dict[str, Any]]:
-    """The rows of a source with one draw each from the model's distribution there, in a column named after the target.
+    """The rows of a source with one draw each from the model's distribution there.
 
-    Rows that miss a feature keep their place without a draw.
+    The draws' column is named after the target, with _drawn where the rows have a column of that name. Rows that miss
+    a feature keep their place without a draw.
 
     Raises:
         DataError: a feature is absent, or a value is not of its kind.

@@ -70,7 +70,7 @@ def command(
         if params:
             raise UsageError("--params is for --dist; a saved model brings its own")
         if data is None and not found.features:
-            chunks = draws(found.family, constant_scores(found), n, chosen, trials)
+            chunks = draws(found.family, constant_scores(found), n, chosen, trials, name=found.target.name)
         else:
             request = checked(found, rows.request(data))
             chunks = draws_of(found, request, chosen)

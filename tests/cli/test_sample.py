@@ -138,6 +138,10 @@ def test_fits_of_every_kind_are_saved_and_drawn_from(mlefit, tmp_path, name, arg
     assert ran.status == 0, ran.err
     column = dict(zip(arguments[::2], arguments[1::2], strict=True)).get("--column", "serving")
     assert all(row[f"{column}_drawn"] for row in rows(ran.out))
+    more = ("--trials", 20) if "--trials" in arguments else ()
+    alone = mlefit("sample", path, "-n", 2, "--seed", 1, *more)
+    assert alone.status == 0, alone.err
+    assert alone.out.splitlines()[0].split(",")[0] == column  # its target, as beside the rows
 
 
 def test_several_fits_or_none_are_not_saved(mlefit, tmp_path, table):
