@@ -21,7 +21,7 @@ mlefit predict iris.mle sample_data/iris.csv\n
 mlefit predict iris.mle sample_data/iris.csv --only --format ndjson\n
 mlefit regress sample_data/cars.csv "dist ~ speed" --save cars.mle\n
 mlefit predict cars.mle sample_data/cars.csv --interval 0.9\n
-cat sample_data/iris.csv | mlefit predict iris.mle
+mlefit sample iris.mle sample_data/iris.csv --seed 1 | mlefit predict iris.mle
 """
 
 
