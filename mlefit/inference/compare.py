@@ -169,6 +169,11 @@ class Comparison:
     censored: int | None = None
 
     @property
+    def weight(self) -> float:
+        """Sum of the weights; the number of rows where there are none."""
+        return next((entry.fit.weight for entry in self.entries if entry.fit is not None), float(self.n))
+
+    @property
     def best(self) -> Fit:
         """The fit that ranks first.
 

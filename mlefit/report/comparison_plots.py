@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from mlefit.families.interval import log_probability
 from mlefit.inference.mechanism import Mechanism, bare
 from mlefit.inference.product_limit import product_limit
 from mlefit.report import figure as f
+from mlefit.report.text import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from mlefit.sample import Sample
 
 COLOURS: Final = (f.MODEL, f.SECOND, "#3c8d5a", "#8b5fb3", "#c98a1b")  # one a family, the best five
+# Curves may be equal, such as a negative binomial's and its Poisson limit's: the first are wide, so that all are seen.
+LINES: Final[tuple[Any, ...]] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+WIDTHS: Final = (3.0, 2.0, 1.7, 1.5, 1.2)
+MARKERS: Final = ("o", "s", "^", "D", "v")
+SIZES: Final = (6.0, 4.5, 3.6, 2.8, 2.0)
 POINTS: Final = 1500  # of the data, in the panels that draw them one by one
 LABEL: Final = {"aic": "AIC", "aicc": "AICc", "bic": "BIC", "nll": "NLL", "held-out": "held-out NLL"}
 
@@ -63,11 +69,20 @@ class Curve:
     family: Family
     low: float
     high: float
-    colour: str
+    place: int
 
     @property
     def name(self) -> str:
         return self.family.name
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """How it is drawn, apart from curves that may lie under it."""
+        return {"color": COLOURS[self.place], "linestyle": LINES[self.place], "linewidth": WIDTHS[self.place]}
+
+    @property
+    def points(self) -> dict[str, Any]:
+        return {"color": COLOURS[self.place], "linestyle": "", "marker": ".", "markersize": 1.5 * SIZES[self.place]}
 
     def _probability(self, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -111,7 +126,8 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     if len(found) > 1:
         raise UsageError(f"--plot draws one comparison, not {len(found)}; choose one with --where or --column")
     comparison, sample = found[0]
-    fits = [entry.fit for entry in comparison.entries if entry.fit is not None][: len(COLOURS)]
+    fitted = [entry.fit for entry in comparison.entries if entry.fit is not None]
+    fits = fitted[: len(COLOURS)]
     if not fits:
         raise DataError(f"no family could be fitted to {comparison.column}, so there is nothing to draw")
     known = Mechanism.of(fits[0].family, sample.y)
@@ -124,14 +140,14 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
         raise UsageError("--plot draws one distribution of the values; with --trials every row has its own")
     weight = np.ones(sample.n) if sample.weight is None else sample.weight
     seen = _seen(known, weight)
-    curves = [
-        Curve(fit, bare(fit.family), seen.low, seen.high, colour) for fit, colour in zip(fits, COLOURS, strict=False)
-    ]
+    curves = [Curve(fit, bare(fit.family), seen.low, seen.high, place) for place, fit in enumerate(fits)]
     figure, axes = f.new(2, 2, width=5.6, height=4.1)
     name = f.short(comparison.column, 40)
     best = f"{curves[0].name} is best by {LABEL[comparison.rank]}"
     lost = f", {int(weight[~known.event].sum())} censored" if not known.event.all() else ""
-    figure.suptitle(f"{name}, n = {comparison.n}{lost}: {best}", x=0.01, ha="left")
+    some = f", the best {len(fits)} of {len(fitted)} families are drawn" if len(fitted) > len(fits) else ""
+    size = f", weight {significant(comparison.weight)}" if comparison.weight != comparison.n else ""
+    figure.suptitle(f"{name}, n = {comparison.n}{size}{lost}: {best}{some}", x=0.01, ha="left")
     _densities(axes[0], curves, seen, name)
     _distribution(axes[1], curves, seen, name)
     chosen = np.unique(np.linspace(0, seen.y.size - 1, min(seen.y.size, POINTS)).round().astype(int))
@@ -215,13 +231,17 @@ def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> No
         grid = _grid(curve, low, high)
         density = curve.density(grid)
         density = np.where(np.isfinite(density) & (density < 20 * tallest), density, np.nan)
-        style = "o-" if curve.family.discrete and grid.size <= 60 else "-"
-        axis.plot(grid, density, style, color=curve.colour, linewidth=1.8, markersize=3.5, label=curve.name)
+        marked = curve.family.discrete and grid.size <= 60
+        marker: dict[str, Any] = {"marker": MARKERS[curve.place], "markersize": SIZES[curve.place]} if marked else {}
+        if (density > 0).any():
+            axis.plot(grid, density, label=curve.name, **curve.line, **marker)
         top = max(top, min(2 * tallest, float(np.nanmax(np.append(density, 0.0)))))
-    axis.set_ylim(0, 1.08 * top)
+    # Above the data, so that neither bars nor curves run under the names.
+    columns = 2 if max(len(curve.name) for curve in curves) <= 18 else 1
+    axis.set_ylim(0, (1.1 + 0.1 * -(-len(curves) // columns)) * top)
     axis.set_xlim(low, high)
     axis.set_xlabel(name)
-    axis.legend(loc="best", frameon=False)
+    axis.legend(loc="upper right", frameon=False, ncols=columns, fontsize=10, handlelength=2.6)
     title = "probabilities of counts" if curves[0].family.discrete else "densities"
     axis.set_title(title if seen.name == "data" else f"{title}, bars from {seen.name}", loc="left")
 
@@ -244,9 +264,9 @@ def _distribution(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) ->
         grid = _grid(curve, low, high)
         values = up(curve.cdf(grid))
         if curve.family.discrete:
-            axis.step(grid, values, where="post", color=curve.colour, linewidth=1.5)
+            axis.step(grid, values, where="post", **curve.line)
         else:
-            axis.plot(grid, values, color=curve.colour, linewidth=1.6)
+            axis.plot(grid, values, **curve.line)
     axis.set_xlim(low, high)
     axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel(name)
@@ -259,8 +279,8 @@ def _quantiles(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array, nam
     spread = float(y[-1] - y[0]) or 1.0
     low, high = float(y[0]) - 0.05 * spread, float(y[-1]) + 0.05 * spread
     axis.plot([low, high], [low, high], color=f.INK, linewidth=1)
-    for curve in reversed(curves):
-        axis.plot(curve.quantile(middle), y, ".", color=curve.colour, markersize=4)
+    for curve in curves:
+        axis.plot(curve.quantile(middle), y, **curve.points)
     axis.set_xlim(low - 0.15 * spread, high + 0.15 * spread)
     axis.set_ylim(low, high)
     axis.set_xlabel("fitted quantile")
@@ -270,10 +290,10 @@ def _quantiles(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array, nam
 
 def _probabilities(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array) -> None:
     axis.plot([0, 1], [0, 1], color=f.INK, linewidth=1)
-    for curve in reversed(curves):
+    for curve in curves:
         # For a count the middle of its step, as for the data.
         half = curve.density(y) / 2 if curve.family.discrete else 0.0
-        axis.plot(curve.cdf(y) - half, middle, ".", color=curve.colour, markersize=4)
+        axis.plot(curve.cdf(y) - half, middle, **curve.points)
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel("fitted probability")

@@ -44,7 +44,8 @@ def comparison_table(one: Comparison) -> RenderableType:
         heading.append(" where " + ", ".join(f"{harmless(k)} = {harmless(v)}" for k, v in one.group.items()))
     fitted = sum(entry.fit is not None for entry in one.entries)
     hidden = f", {one.censored} censored" if one.censored else ""
-    heading.append(f"   n = {one.n}{hidden}, {fitted} of {len(one.entries)} families fitted")
+    size = f", weight {significant(one.weight)}" if one.weight != one.n else ""
+    heading.append(f"   n = {one.n}{size}{hidden}, {fitted} of {len(one.entries)} families fitted")
     if one.dropped:
         heading.append(f", {one.dropped} missing dropped")
     # Cramer-von Mises says much the same as Anderson-Darling: the other formats have it, and the table says so.

@@ -7,9 +7,11 @@ import io
 import json
 from math import exp
 
+import numpy as np
 import pytest
 
 import mlefit as package
+from mlefit.report import comparison_plots, figure
 
 BEEF = package.sample_data("groundbeef")
 
@@ -140,6 +142,43 @@ def test_pictures_that_cannot_be_drawn_are_refused(mlefit, table, tmp_path, line
     assert ran.status == 2
     assert message in ran.err
     assert not (tmp_path / "a.svg").exists()
+
+
+def test_a_picture_of_the_best_says_of_how_many(mlefit, tmp_path):
+    families = "normal,logistic,gumbel,laplace,cauchy,student-t"
+    for names, said in ((families, ", the best 5 of 6 families are drawn"), ("normal,gumbel", None)):
+        path = tmp_path / "a.svg"
+        ran = mlefit("compare", package.sample_data("groundbeef"), "-d", names, "--replicates", 0, "--plot", path)
+        assert ran.status == 0, ran.err
+        assert (said or " are drawn") in path.read_text() if said else " are drawn" not in path.read_text()
+
+
+def test_weights_are_said_in_table_and_picture(mlefit, tmp_path):
+    data = package.sample_data("rutherford_geiger")
+    options = ("--weights", "intervals", "-d", "poisson", "--replicates", 0, "--plot", tmp_path / "a.svg")
+    ran = mlefit("compare", data, "-c", "scintillations", *options)
+    assert ran.out.splitlines()[0] == "scintillations   n = 14, weight 2608, 1 of 1 families fitted"
+    assert "scintillations, n = 14, weight 2608: poisson is best" in (tmp_path / "a.svg").read_text()
+
+
+def test_equal_curves_are_both_seen():
+    """Each that may lie over another is thinner, and dashed where the one below is not."""
+    assert list(comparison_plots.WIDTHS) == sorted(set(comparison_plots.WIDTHS), reverse=True)
+    assert list(comparison_plots.SIZES) == sorted(set(comparison_plots.SIZES), reverse=True)
+    assert len(set(comparison_plots.LINES)) == len(comparison_plots.COLOURS)
+
+
+@pytest.mark.parametrize("families", [["poisson", "negative-binomial", "zero-inflated-poisson"], ["gamma", "weibull"]])
+def test_names_stand_above_the_curves(families, tmp_path, monkeypatch):
+    axes = []
+    monkeypatch.setattr(figure, "save", lambda drawn, path: axes.extend([drawn.canvas.draw(), *drawn.axes]))
+    y = np.random.default_rng(2).negative_binomial(3, 0.3, 80) + float(families[0] == "gamma")
+    found = package.compare(y, families, replicates=0)
+    comparison_plots.comparison_plot([(found, found.best.sample)], str(tmp_path / "a.png"))
+    axis = axes[1]
+    low = axis.get_legend().get_window_extent().transformed(axis.transData.inverted()).y0
+    assert low >= max(float(np.nanmax(line.get_ydata())) for line in axis.lines)
+    assert low >= max(bar.get_height() for bar in axis.patches)
 
 
 @pytest.fixture(scope="module")
