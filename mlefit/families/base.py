@@ -163,6 +163,10 @@ class Family(ABC):
     def nll(self, y: Array, eta: Array) -> Array:
         """Negative log-likelihood of each observation, every constant included; inf outside the support."""
 
+    def parts(self, y: Array, eta: Array) -> Array:
+        """Of a density that is a sum the log of every summand, weights included, (m, ...); of others nothing, m = 0."""
+        return np.zeros((0, *y.shape[-1:]))
+
     def gradient(self, y: Array, eta: Array) -> Array:
         """d nll / d eta, shape (k, ...); by differences of `nll` unless the family writes it."""
         from mlefit.families.numeric import gradient

@@ -151,6 +151,10 @@ class Mixture(Family):
             values = [c.nll(y, eta[p]) for c, p in zip(self.components, self._parts, strict=True)]
             return -_log_sum(self._logs(y, eta, values))
 
+    def parts(self, y: Array, eta: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return self._logs(y, eta, [c.nll(y, eta[p]) for c, p in zip(self.components, self._parts, strict=True)])
+
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
 

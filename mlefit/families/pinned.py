@@ -95,6 +95,9 @@ class Pinned(Family):
         value = self.base.nll(y, self.full(eta))
         return self._impossible(value, lambda scores: self.base.nll(y, scores), eta)
 
+    def parts(self, y: Array, eta: Array) -> Array:
+        return self.base.parts(y, self.full(eta))
+
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.base.gradient(y, self.full(eta))[self.free]
 

@@ -98,6 +98,8 @@ def _counts(axis: Axes, fit: Fit, sample: Sample, weight: Array, label: str) -> 
     many = values.size > BARS
     axis.bar(values, shares, width=1.0 if many else 0.8, color=f.DATA, label="data")
     axis.plot(values, fitted, "-" if many else "o", color=f.MODEL, markersize=5, linewidth=1.4, label=label)
+    if sample.y.ndim == 1:
+        _parts(axis, fit, values, "--")
     axis.set_ylabel("probability")
     if not many:
         axis.grid(axis="x", visible=False)
@@ -157,12 +159,26 @@ def _histogram(axis: Axes, fit: Fit, rows: Array, weight: Array, label: str) -> 
     grid = grid[fit.family.support.contains(grid)]
     density = _density(fit, grid) if len(rows) == 1 else _mean_density(fit, grid, rows[1:], weight)
     tallest = 3 * float((heights / (weight.sum() * widths)).max())
-    axis.plot(grid, np.where(density <= 20 * tallest, density, np.nan), color=f.MODEL, linewidth=2, label=label)
+    drawn = np.where(density <= 20 * tallest, density, np.nan)
+    if (drawn > 0).any():
+        axis.plot(grid, drawn, color=f.MODEL, linewidth=2, label=label)
+    else:  # such as that of a normal with sigma 0
+        axis.plot([], [], " ", label=f"{label}: no density")
+    if len(rows) == 1:
+        _parts(axis, fit, grid, "--")
     axis.set_ylim(0, min(tallest, max(1.02 * np.nanmax(np.append(density, 0)), tallest / 3 * 1.05)))
     axis.set_xlim(edges[0] - pad, edges[-1] + pad)
     axis.set_ylabel("density")
     if clipped:
         axis.set_title(f"{int((~inside).sum())} values beyond the axis", loc="right", fontsize=9)
+
+
+def _parts(axis: Axes, fit: Fit, y: Array, style: str) -> None:
+    """What the fitted density is a sum of, such as the weighted components of a mixture, drawn thin."""
+    with np.errstate(all="ignore"):
+        parts = np.exp(fit.family.parts(y, fit.eta[:, None]))
+    for part, label in zip(parts, ["components", *[None] * len(parts)], strict=False):
+        axis.plot(y, part, style, color=f.MODEL, linewidth=1, markersize=3, label=label)
 
 
 def _mean_density(fit: Fit, y: Array, others: Array, weight: Array) -> Array:

@@ -34,7 +34,9 @@ def survival_panel(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) ->
     grid = np.linspace(low, high + 0.04 * (high - low), 501)
     least = float(known[known > 0].min(initial=np.inf))
     if low == 0 and high > 300 * least:
-        grid = np.geomspace(least / 2, high * 1.1, 501)
+        # Below the first end of an interval its rows say nothing: both curves are seen from there.
+        first = least if (left < right)[(right < np.inf)].any() else least / 2
+        grid = np.geomspace(first, high * 1.1, 501)
         f.by_factors(axis, "x", grid[0], grid[-1])
     eta = fit.eta[:, None]
     with np.errstate(all="ignore"):
@@ -44,7 +46,7 @@ def survival_panel(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) ->
         if ((left == right) | ((right == np.inf) & (left > -np.inf))).all():
             _product_limit(axis, left, right, weight, below, grid[0], high)
         elif start == -np.inf:
-            _turnbull(axis, left, right, weight, grid)
+            _turnbull(axis, left, right, weight, low if grid[0] <= low else None)
     axis.plot(grid, curve, color=f.MODEL, linewidth=2, label=label)
     axis.set_xlim(grid[0], grid[-1])
     axis.set_ylim(0, 1)
@@ -67,11 +69,14 @@ def _product_limit(
         axis.plot(lost, heights, "|", color=f.SECOND, markersize=7, label="censored")
 
 
-def _turnbull(axis: Axes, left: Array, right: Array, weight: Array, grid: Array) -> None:
-    """Level where the rows say so, sloping through the intervals in which they leave the probability's place open."""
+def _turnbull(axis: Axes, left: Array, right: Array, weight: Array, first: float | None) -> None:
+    """Level where the rows say so, sloping through the intervals in which they leave the probability's place open.
+
+    `first` is where a slope begins whose interval has no lower end, None where the axis does not go down to there.
+    """
     low, high, p = turnbull(left, right, weight)
     after = 1 - np.cumsum(p)
     x, height = np.stack([low, high], axis=1).ravel(), np.stack([after + p, after], axis=1).ravel()
-    x = np.where(x == -np.inf, grid[0], x)
+    x = np.where(x <= (-np.inf if first is not None else 0.0), np.nan if first is None else first, x)
     known = x < np.inf
     axis.plot(x[known], height[known], color=f.SECOND, linewidth=1.6, label="Turnbull")

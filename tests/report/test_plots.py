@@ -75,3 +75,49 @@ def test_labels_are_cut_and_put_on_lines() -> None:
     assert figure.short("\x1b[31m") == "\\x1b[31m"
     assert figure.lines(["a = 1 2", "b = 3"], 8) == "a = 1 2\nb = 3"
     assert figure.lines(["a = 1 2", "b = 3"], 20) == "a = 1 2   b = 3"
+
+
+@pytest.mark.parametrize("fixed", [{}, {"mu_1": 54.0}])
+def test_components_of_a_mixture_add_up_to_its_density(fixed: dict[str, float]) -> None:
+    import mlefit
+    from mlefit.report import plots
+    from mlefit.sample import Sample
+
+    y = np.loadtxt(DATA / "old_faithful.csv", delimiter=",", skiprows=1)[:, 1]
+    fit = mlefit.fit(y, "mixture:normal*2", fix=fixed)
+    axis = figure.new()[1][0]
+    plots._one(axis, fit, Sample.of(y))
+    whole, *parts = (np.asarray(line.get_ydata()) for line in axis.lines)
+    assert len(parts) == 2
+    np.testing.assert_allclose(sum(parts), whole, rtol=1e-9, atol=1e-300)
+    shares = [np.trapezoid(part, axis.lines[0].get_xdata()) for part in parts]
+    assert shares[0] == pytest.approx(fit.estimates["weight_1"], abs=0.01)  # the axis has nearly all of it
+    assert {line.get_linestyle() for line in axis.lines[1:]} == {"--"}
+
+
+@pytest.mark.parametrize("family", ["normal", "mixture:poisson*2"])
+def test_other_families_and_counts_have_parts_of_their_own(family: str) -> None:
+    import mlefit
+    from mlefit.report import plots
+    from mlefit.sample import Sample
+
+    y = np.array([0.0, 1, 0, 2, 1, 9, 11, 8, 10, 12])
+    axis = figure.new()[1][0]
+    plots._one(axis, mlefit.fit(y, family), Sample.of(y))
+    whole, *parts = (np.asarray(line.get_ydata()) for line in axis.lines)
+    assert len(parts) == (0 if family == "normal" else 2)
+    if parts:
+        np.testing.assert_allclose(sum(parts), whole, rtol=1e-9)
+
+
+def test_a_spread_of_zero_has_no_curve() -> None:
+    import mlefit
+    from mlefit.report import plots
+    from mlefit.sample import Sample
+
+    y = np.array([3.0, 3, 3])
+    axis = figure.new()[1][0]
+    plots._one(axis, mlefit.fit(y), Sample.of(y))
+    assert not any(len(line.get_xdata()) for line in axis.lines)
+    assert any("no density" in text.get_text() for text in axis.get_legend().get_texts())
+    assert axis.patches[0].get_height() > 0

@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mlefit as package
 from mlefit.inference.product_limit import product_limit
 from mlefit.inference.turnbull import turnbull
+from mlefit.report import figure
+from mlefit.report.survival import survival_panel
 
 DATA = Path(__file__).parents[2] / "sample_data"
 
@@ -119,3 +122,17 @@ def test_the_density_of_truncated_rows_integrates_to_one(
     density = _mean_density(found, grid, limits, weight)
     assert np.trapezoid(density, grid) == pytest.approx(1, abs=1e-3)
     assert not density[(grid <= np.min(lower)) | (grid > np.max(upper))].any()
+
+
+def test_on_a_logarithmic_axis_both_curves_begin_where_the_rows_do() -> None:
+    """Half of the smoked fish are below 0.04, and nothing says how far: no curve falls from 1 there."""
+    found = package.fit(DATA / "smoked_fish.csv", "lognormal", column="left", upper="right")
+    axis = figure.new()[1][0]
+    survival_panel(axis, found, np.asarray(found.sample.y), np.ones(found.n), "lognormal")
+    assert axis.get_xscale() == "log"
+    known, fitted = axis.lines
+    for line in (known, fitted):
+        assert line.get_xdata()[0] == pytest.approx(axis.get_xlim()[0])
+    left, right = found.sample.y[:2]
+    assert (left >= 0.04).mean() <= known.get_ydata()[0] <= (right > 0.04).mean() < 0.6
+    assert fitted.get_ydata()[0] == pytest.approx(known.get_ydata()[0], abs=0.02)
