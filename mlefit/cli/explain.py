@@ -25,7 +25,7 @@ mlefit explain bernoulli\n
 mlefit explain gamma --format json\n
 mlefit explain bce\n
 mlefit explain zero-inflated:poisson\n
-mlefit explain cross-entropy | less
+mlefit explain cross-entropy
 """
 
 
