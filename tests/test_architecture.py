@@ -19,6 +19,7 @@ FLOORS = {
     "errors": -1,
     "wording": -0.5,
     "progress": -1,
+    "deadline": -1,
     "samples": 0,
     "families": 0,
     "sample": 1,
