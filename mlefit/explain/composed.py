@@ -253,6 +253,7 @@ def _scipy(family: ScipyFamily) -> Text:
     law = f"scipy.stats.{family.short}"
     shapes = [p.name for p in family.every[: family.shapes]]
     listed = f"; {', '.join(shapes)}" if shapes else ""
+    value = "y − loc" if family.shifted else "y"
     names = ", ".join(family.names)
     found: dict[str, Any] = {
         "use": f"{_title(family)} It takes any distribution of scipy.stats by its name, with the parameters that scipy "
@@ -268,9 +269,9 @@ def _scipy(family: ScipyFamily) -> Text:
     }
     if family.discrete:
         found |= {
-            "where": [f"f(y{listed}): {law}.pmf"],
-            "density": f"P(Y = y) = f(y{listed})",
-            "nll": f"−log f(y{listed})",
+            "where": [f"f(k{listed}): {law}.pmf"] if family.shifted else [f"f(y{listed}): {law}.pmf"],
+            "density": f"P(Y = y) = f({value}{listed})",
+            "nll": f"−log f({value}{listed})",
         }
     else:
         found |= {
@@ -282,11 +283,25 @@ def _scipy(family: ScipyFamily) -> Text:
         "None is used. A simplex search refines scipy's own guess and others of its kind, and Newton's method goes on "
         f"from there; log {'f' if family.discrete else 'f₀'} is differentiated by finite differences."
     )
-    if family.integers:
-        closed += f" {' and '.join(sorted(family.integers))} is an integer and is found by going through them."
+    if whole := sorted(family.integers & set(family.names)):
+        what = "is an integer and is" if len(whole) == 1 else "are integers and are"
+        closed += (
+            f" {' and '.join(whole)} {what} found by going through them, the others estimated anew at each, until no "
+            "neighbour is better."
+        )
+    if family.discrete:
+        closed += (
+            " loc is estimated too, over the integers: the values less loc have the distribution."
+            if family.shifted
+            else " loc is 0, as it is for scipy.stats.fit: counts begin where the distribution does. --fix loc=2 holds "
+            f"another, and --dist {family.name}+loc estimates it over the integers."
+        )
     if not family.discrete:
-        closed += " Where loc is free, the likelihood may rise without bound as the density's end nears the smallest " \
-            "value; mlefit says so, and --fix loc=0 holds it."  # fmt: skip
+        closed += (
+            " Where the density is highest at its end, the estimate of that end is the smallest or the largest value, "
+            "and the parameters follow from it and the others. Where loc is free, the likelihood may rise without "
+            "bound as the density's end nears the smallest value; mlefit says so, and --fix loc=0 holds it."
+        )
     found["closed_form"] = closed
     sample = _scipy_sample(family)
     return found | ({"example": sample} if sample else {})
@@ -296,7 +311,7 @@ def _scipy_slope(family: ScipyFamily, name: str, listed: str) -> str:
     if name in family.integers:
         return "0, for it is not a score that moves but an integer"
     if family.discrete:
-        return f"−∂log f(y{listed})/∂{name} · ∂{name}/∂η"
+        return f"−∂log f({'y − loc' if family.shifted else 'y'}{listed})/∂{name} · ∂{name}/∂η"
     if name == "loc":
         return "−h(z)/scale"
     return "1 − z h(z)" if name == "scale" else f"−∂log f₀(z{listed})/∂{name} · ∂{name}/∂η"

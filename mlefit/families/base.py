@@ -137,6 +137,10 @@ class Family(ABC):
     labels: bool = False  # True: y holds codes of labels, given to `bind`
     # Largest values of data between which the scores stay inside their bounds, and squares are numbers.
     sizes: tuple[float, float] = (1e-100, 1e100)
+    adaptive: bool = False  # True: which parameters are irregular depends on the data; see `suited`
+    near: Array | None = None  # (k,) scores near the estimate, where they are known already
+    patience: float = np.inf  # seconds that a fit may take
+    roughness: float = 0.0  # standard errors within which its derivatives can tell the maximum
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.
     irregular: frozenset[str] = frozenset()
@@ -290,6 +294,14 @@ class Family(ABC):
 
     def given(self, *others: Array) -> Family:
         """The family with the columns after the first known, for `mean`, `variance`, `quantile` and `sample`."""
+        return self
+
+    def suited(self, rows: Rows) -> Family:
+        """The family, `adaptive` no more, as these rows call for it, or of several groups the first.
+
+        Raises:
+            DataError: the likelihood is unbounded.
+        """
         return self
 
     def start(self, rows: Rows) -> Array:

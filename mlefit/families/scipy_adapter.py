@@ -3,34 +3,38 @@
 Derivatives are eighth-order central differences (Fornberg 1988, table 1) of the log density in the shapes and in the
 standardised value u = (y - loc)/scale; those in loc and scale follow by the chain rule, so that neither the unit of
 the data nor their distance from zero matters.
+
+Where an end or a kink of the density is tied to a value of the data, the score of loc or of scale is that value, and
+the parameter follows from it and the others: what is left is smooth.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.errors import DataError, UsageError, nearest
+from mlefit import deadline
+from mlefit.errors import UsageError, nearest
 from mlefit.families import bounds
 from mlefit.families.base import Derivatives, Family, Parameter, Rows
-from mlefit.families.irregular import FAR
-from mlefit.families.links import BOUND, Array, identity, log
+from mlefit.families.links import BOUND, Array, Link, identity, log
 from mlefit.families.pinned import Pinned
 from mlefit.families.support import Support
 
 LIMIT: Final = 60.0  # seconds for a fit
-TARDY: Final = 0.005  # seconds for one value: slow
 PATIENCE: Final = 0.5  # seconds between two looks at the clock
 FIRST: Final = 16
 BLOCK: Final = 65_536
 STEP: Final = 0.016
 HIGHEST: Final = -700.0  # no nll of a density worth having is lower: scipy's own overflow far off
+CERTAIN: Final = -1e-6  # and none of a probability is lower than 0, rounding aside
 CENTRE: Final = -205 / 72
 WEIGHTS: Final = tuple(
     (sign * s, sign * slope, curve)
@@ -38,15 +42,15 @@ WEIGHTS: Final = tuple(
     for sign in (1, -1)
 )
 FORWARD: Final = ((1, 4, -26 / 3), (2, -3, 19 / 2), (3, 4 / 3, -14 / 3), (4, -1 / 4, 11 / 12))
-SEARCHED: Final = 600  # rows that the simplex search for a start sees
-REFINED: Final = 3  # starts that it refines
-CALLS: Final = 3000  # of the density, that scipy's own fit makes
-SPIKE: Final = 30.0
-FOUND: Final = 1e3  # times the data's magnitude is where an integer at which the data are possible is looked for
-HUGE: Final = 1e5  # an integer this many times the data's magnitude is on its way to infinity
-THOROUGH: Final = 20  # groups; with more of them each gets scipy's guess and no search
+ENDS: Final = ("lower", "upper")
+ROOM: Final = 32.0  # steps that an end of the support is to be away
+NARROWER: Final = 12  # times that a step is quartered
+INSIDE: Final = 8 * float(np.finfo(float).eps)  # relative; some densities are said to be 0 at their very end
+SLIP: Final = 1e-9  # of the scale; a value this near to an end that is tied to it is the end
+KINK: Final = 1e-5  # of the scale, over which the value at a kink is differenced
+SMALL: Final = 1e-4  # of a score, over which parameters are differenced
 # The density is highest at an end of the support that moves with these parameters, so that their estimates are the
-# extremes of the data.
+# extremes of the data, whatever the others are.
 LOWEST: Final = frozenset(
     (
         "expon", "halfnorm", "halfcauchy", "halflogistic", "halfgennorm", "lomax", "gompertz", "truncexpon", "uniform",
@@ -56,7 +60,7 @@ LOWEST: Final = frozenset(
 WIDEST: Final = frozenset({"uniform"})
 # What a distribution becomes as a shape runs off to its upper, or its lower, end, loc and scale following.
 LIMITS: Final = {
-    ("binom", "n"): "poisson", ("nbinom", "n"): "poisson",
+    ("hypergeom", "M"): "binomial", ("binom", "n"): "poisson", ("nbinom", "n"): "poisson",
     ("betabinom", "a"): "binomial", ("betabinom", "b"): "binomial",
     ("t", "df"): "normal", ("chi2", "df"): "normal", ("gamma", "a"): "normal", ("erlang", "a"): "normal",
     ("nakagami", "nu"): "normal", ("rice", "b"): "normal", ("invgamma", "a"): "normal", ("johnsonsu", "b"): "normal",
@@ -67,100 +71,264 @@ LIMITS_BELOW: Final = {
     ("lognorm", "s"): "normal", ("invgauss", "mu"): "normal", ("fatiguelife", "c"): "normal",
     ("exponnorm", "K"): "normal",
 }  # fmt: skip
-# A kink of the density lies at loc, and the estimate on one of the values.
-KINKED: Final = frozenset({"laplace", "laplace_asymmetric", "dgamma", "dweibull"})
-NEAREST: Final = 10  # values on either side of a mode that are tried too
+
+# Where the standard density has a kink: at a number, or at a shape.
+KINKS: Final[Mapping[str, tuple[str | float, ...]]] = {
+    "laplace": (0.0,), "laplace_asymmetric": (0.0,), "dgamma": (0.0,), "dweibull": (0.0,), "gennorm": (0.0,),
+    "skewcauchy": (0.0,), "loglaplace": (1.0,), "triang": ("c",), "trapezoid": ("c", "d"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A point of the standard density that lies on a value of the data, and the parameter that keeps it there.
+
+    `point` is "lower" or "upper" for an end of the support, a number, or the name of the shape that is the point.
+    """
+
+    point: str | float
+    slot: str
+
+
+@dataclass(frozen=True)
+class Followed(Link):
+    """The link of a parameter that follows from a value of the data: its domain, for scores that are in its unit."""
+
+    native: Link
+    name = "value"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lower", self.native.lower)
+        object.__setattr__(self, "upper", self.native.upper)
+
+    def forward(self, theta: Array) -> Array:
+        return self.native.forward(theta)
+
+    def inverse(self, eta: Array) -> Array:
+        return self.native.inverse(eta)
+
+    def derivative(self, eta: Array) -> Array:
+        return self.native.derivative(eta)
+
+    def curvature(self, eta: Array) -> Array:
+        return self.native.curvature(eta)
 
 
 class ScipyFamily(Family):
     """`scipy.stats.NAME` with some parameters held at the values of `fixed`.
 
-    One integer parameter (a number of trials) is estimated by going through the integers; of several all but one must
-    be held. A discrete distribution has loc 0.
+    Args:
+        name: scipy's.
+        fixed: parameters that are held. The loc of a discrete distribution is held at 0 unless `shifted`.
+        shifted: of a discrete distribution, its loc is a parameter too, an integer.
+        ties: points of the density that lie on values of the data; `suited` finds them.
+        near: (k,) scores near the estimate, which were found with the ties.
+        level: integers that the data do not tell from others.
+        mark: what tells the rows that `near` was found for.
 
     Raises:
         UsageError: scipy has no such distribution.
     """
 
-    def __init__(self, name: str, fixed: Mapping[str, float] | None = None) -> None:
+    patience = LIMIT
+    roughness = 1e-3  # they are differences of a density that scipy gives to ten digits here and there
+
+    def __init__(
+        self,
+        name: str,
+        fixed: Mapping[str, float] | None = None,
+        *,
+        shifted: bool = False,
+        ties: Sequence[Tie] = (),
+        near: Array | None = None,
+        level: Collection[str] = (),
+        mark: tuple[float, float] | None = None,
+    ) -> None:
         from scipy import stats
 
         self.distribution: Any = _find(name)
         self.short = str(self.distribution.name)
-        self.name = f"scipy:{self.short}"
-        self.summary = f"scipy.stats.{self.short}"
         self.discrete = isinstance(self.distribution, stats.rv_discrete)
+        if shifted and not self.discrete:
+            raise UsageError(f"scipy:{self.short} has loc as it is; +loc is for discrete distributions")
+        self.shifted = shifted
+        self.name = f"scipy:{self.short}" + ("+loc" if shifted else "")
+        self.summary = f"scipy.stats.{self.short}"
         self.fixed = dict(fixed or {})
-        self._deadline = [float("inf")]
+        self.ties, self.near, self._level, self._mark = tuple(ties), near, frozenset(level), mark
         self._block = [FIRST]  # values scipy is given at once, the fewer the slower it is
         shapes = list(self.distribution._shape_info())
-        self.integers = frozenset(s.name for s in shapes if s.integrality)
+        self.integers = frozenset([*(s.name for s in shapes if s.integrality), *(["loc"] if self.discrete else [])])
         every = [
             Parameter(
                 s.name,
-                identity if s.integrality else bounds.link(*map(float, s.domain)),
+                identity if s.integrality else bounds.link(*map(_end, s.domain)),
                 "shape",
                 LIMITS.get((self.short, s.name), ""),
                 LIMITS_BELOW.get((self.short, s.name), ""),
             )
             for s in shapes
         ]
+        self.least = {s.name: float(s.domain[0]) for s in shapes if s.integrality}
         self.shapes = len(every)
+        every += [Parameter("loc", identity, "location")]
         if not self.discrete:
-            every += [Parameter("loc", identity, "location"), Parameter("scale", log, "scale")]
+            every += [Parameter("scale", log, "scale")]
         self.every = tuple(every)
+        self.held = dict(self.fixed) if shifted or not self.discrete else {"loc": 0.0, **self.fixed}
+        slots = {tie.slot for tie in self.ties}
+        self.parameters = tuple(
+            Parameter(p.name, Followed(p.link), p.meaning) if p.name in slots else p
+            for p in every
+            if p.name not in self.held
+        )
         self.support = self._values() if self.discrete else Support()
-        self.parameters = tuple(p for p in every if p.name not in self.fixed)
         ends = {"loc"} if self.short in LOWEST else set()
         ends |= {"scale"} if self.short in WIDEST else set()
-        self._ends = frozenset(ends - set(self.fixed))
-        self._met: list[frozenset[str]] = [frozenset()]  # parameters that a start found tied to a value of the data
+        self.adaptive = near is None and bool(self.names)
+        whole = (self.integers - self._level) & set(self.names)
+        self.ends = frozenset(ends - set(self.fixed))
+        kinks = {"loc"} & set(self.names) if self.short in KINKS else set()
+        known = self.ends if near is not None else self.ends | kinks
+        self.irregular = frozenset(slots or known) | whole
+        tied = {tie.slot for tie in self.ties if tie.point not in ENDS}
+        self.informative = frozenset(tied or kinks & self.irregular)
+        self.irregular_note = self._note(whole)
 
-    @property
-    def irregular(self) -> frozenset[str]:  # type: ignore[override]
-        """Parameters tied to a value of the data; which ones the data may have to tell."""
-        return self._ends | self._met[0]
-
-    @property
-    def irregular_note(self) -> str:  # type: ignore[override]
-        """Why they have no standard errors."""
-        names = sorted(self.irregular)
-        if not names:
-            return ""
-        if self.irregular <= self.integers:
-            return f"{names[0]} is an integer, found by going through them; standard errors are for this one"
-        return (
-            f"{' and '.join(names)}: an end or a kink of the density lies on a value of the data, "
-            "where the likelihood has no zero gradient; hence no standard errors"
-        )
+    def _note(self, whole: Collection[str]) -> str:
+        """Why irregular parameters have no standard errors."""
+        said = []
+        if whole:
+            one = len(whole) == 1
+            said.append(
+                f"{' and '.join(sorted(whole))} {'is an integer' if one else 'are integers'}, found by going through "
+                f"them; standard errors are for {'this one' if one else 'these'}"
+            )
+        names = sorted(self.irregular - set(whole) - self.informative)
+        if names:
+            said.append(
+                f"{' and '.join(names)}: an end of the density lies on a value of the data, the smallest or "
+                "the largest, where the likelihood has no zero gradient; "
+                + (
+                    "hence no standard errors"
+                    if not self.ties or len(names) == self.size
+                    else "standard errors are for this end, which varies far less than the rest"
+                )
+            )
+        if self.informative:
+            said.append(
+                f"{' and '.join(sorted(self.informative))}: a kink of the density was found by search over the values "
+                "and between them; standard errors are from the Fisher information (products of the gradient)"
+            )
+        return "; ".join(said)
 
     def _values(self) -> Support:
         """The integers that a discrete distribution can give, as far as they are the same for all parameters."""
+        if "loc" not in self.held:
+            return Support(integer=True)
         ends = []
         for score in (-1.0, 0.3, 1.0, 3.0):
-            shapes = [self.fixed.get(p.name, float(p.link.inverse(np.array(score)))) for p in self.every]
+            shapes = [self.held.get(p.name, float(p.link.inverse(np.array(score)))) for p in self.every[: self.shapes]]
             ends.append([float(end) for end in self.distribution._get_support(*shapes)])
         low, high = (end[0] if (end == end[0]).all() else np.nan for end in np.transpose(ends))
         if low == high:  # scipy knows no better, as of the sum of coins that each have a chance of their own
             return Support(integer=True)
+        low, high = low + self.held["loc"], high + self.held["loc"]
         return Support(-np.inf if np.isnan(low) else low, np.inf if np.isnan(high) else high, integer=True)
 
     def pin(self, fixed: Mapping[str, float]) -> Family:
-        if self.discrete and "loc" in fixed:
-            raise UsageError(
-                f"{self.name} has loc 0, as every discrete distribution of scipy has here; subtract the loc from the "
-                "data instead"
-            )
-        Pinned(self, fixed)  # refuses unknown names and values outside their domain
-        return ScipyFamily(self.short, {**self.fixed, **fixed})
+        given = {name: v for name, v in fixed.items() if not (name == "loc" and self.discrete and not self.shifted)}
+        Pinned(ScipyFamily(self.short, self.fixed, shifted=self.shifted), given)  # refuses unknown names and values
+        for name, value in fixed.items():
+            if name in self.integers and value != round(value):
+                raise UsageError(f"{name} of {self.name} is an integer; {name}={value:g} is none")
+        return ScipyFamily(self.short, {**self.fixed, **fixed}, shifted=self.shifted)
+
+    def tied(
+        self,
+        ties: Sequence[Tie] = (),
+        near: Array | None = None,
+        level: Collection[str] = (),
+        mark: tuple[float, float] | None = None,
+    ) -> ScipyFamily:
+        """The same with points of its density on values of the data, and what else `suited` finds."""
+        return ScipyFamily(self.short, self.fixed, shifted=self.shifted, ties=ties, near=near, level=level, mark=mark)
+
+    # -- scores and parameters -----------------------------------------------------------------------------------
 
     def _theta(self, eta: Array) -> list[Array]:
-        """Every parameter, the fixed ones included."""
+        """Every parameter, the fixed ones included; with ties they follow from what is tied."""
         free = iter(eta)
-        return [
-            np.asarray(self.fixed[p.name], dtype=float) if p.name in self.fixed else p.link.inverse(next(free))
+        theta = [
+            np.asarray(self.held[p.name], dtype=float) if p.name in self.held else p.link.inverse(next(free))
             for p in self.every
         ]
+        if not self.ties:
+            return theta
+        place = {p.name: j for j, p in enumerate(self.every)}
+        score = dict(zip(self.names, eta, strict=True))
+        for tie in self.ties:
+            if tie.slot in place and tie.slot not in ("loc", "scale"):
+                theta[place[tie.slot]] = np.ones(())  # filled in below; no other point depends on it
+        linear = [tie for tie in self.ties if tie.slot in ("loc", "scale")]
+        points = [self.point(tie.point, theta) for tie in linear]
+        values = [score[tie.slot] for tie in linear]
+        loc, scale = place["loc"], place["scale"]
+        with np.errstate(all="ignore"):
+            if len(linear) == 2:
+                theta[scale] = (values[1] - values[0]) / (points[1] - points[0])
+                theta[loc] = values[0] - points[0] * theta[scale]
+            elif linear and linear[0].slot == "loc":
+                theta[loc] = values[0] - points[0] * theta[scale]
+            elif linear:
+                theta[scale] = (values[0] - theta[loc]) / points[0]
+            for tie in self.ties:
+                if tie not in linear:
+                    theta[place[tie.slot]] = (score[tie.slot] - theta[loc]) / theta[scale]
+        return theta
+
+    def point(self, point: str | float, theta: list[Array]) -> Array:
+        """A point of the standard density: an end of the support, a number, or a shape."""
+        if isinstance(point, float):
+            return np.asarray(point)
+        if point in ENDS:
+            ends = self.distribution._get_support(*theta[: self.shapes])
+            return np.asarray(ends[point == "upper"], dtype=float)
+        return theta[[p.name for p in self.every].index(point)]
+
+    def forward(self, theta: Array) -> Array:
+        eta = super().forward(theta)
+        if self.ties:
+            place = {name: j for j, name in enumerate(self.names)}
+            free = iter(np.asarray(theta, dtype=float))
+            whole = [np.asarray(self.held[p.name]) if p.name in self.held else next(free) for p in self.every]
+            for tie in self.ties:
+                eta[place[tie.slot]] = whole[-2] + self.point(tie.point, whole) * whole[-1]
+        return eta
+
+    def inverse(self, eta: Array) -> Array:
+        if not self.ties:
+            return super().inverse(eta)
+        found = zip(self.every, self._theta(np.asarray(eta)), strict=True)
+        return np.stack([np.broadcast_to(v, np.shape(eta)[1:]) for p, v in found if p.name not in self.held])
+
+    def jacobian(self, eta: Array) -> Array:
+        result = super().jacobian(eta)
+        if not self.ties:
+            return result
+        eta = np.asarray(eta, dtype=float)
+        for j, name in enumerate(self.names):
+            size = np.abs(self.inverse(eta)).max(axis=0) if name in self.irregular else np.ones(eta.shape[1:])
+            step = SMALL * np.where(size > 0, size, 1.0)
+            result[:, j] = 0.0
+            for s, slope, _ in WEIGHTS:
+                moved = eta.copy()
+                moved[j] += s * step
+                result[:, j] += slope * self.inverse(moved)
+            result[:, j] /= step
+        return result
+
+    # -- the likelihood ------------------------------------------------------------------------------------------
 
     def _standard(self, u: Array, shapes: list[Array]) -> Array:
         """nll of the standardised value."""
@@ -170,9 +338,8 @@ class ScipyFamily(Family):
         flat = [np.broadcast_to(v, shape).reshape(-1) for v in (u, *shapes)]
         done = 0
         while done < value.size:
+            deadline.check()
             before = time.monotonic()
-            if before > self._deadline[0]:
-                raise DataError(f"{self.name} was not fitted within {LIMIT:g} seconds; scipy computes it slowly")
             part = slice(done, done + self._block[0])
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -187,20 +354,30 @@ class ScipyFamily(Family):
             elif done < value.size:
                 self._block[0] = min(4 * self._block[0], BLOCK)
         value = -value
-        return np.where(np.isnan(value) | (value < HIGHEST), np.inf, value)
+        return np.where(np.isnan(value) | (value < (CERTAIN if self.discrete else HIGHEST)), np.inf, value)
 
     def _split(self, y: Array, eta: Array) -> tuple[Array, list[Array], Array]:
         """u, the shapes, and the scale."""
         theta = self._theta(eta)
         if self.discrete:
-            return y, theta, np.ones(())
+            return y - theta[-1], theta[:-1], np.ones(())
         with np.errstate(all="ignore"):
-            return (y - theta[-2]) / theta[-1], theta[:-2], theta[-1]
+            u, shapes, scale = (y - theta[-2]) / theta[-1], theta[:-2], theta[-1]
+            ends = [tie.point for tie in self.ties if tie.point in ENDS]
+            if ends:
+                slip = SLIP + 32 * np.finfo(float).eps * (np.abs(y) + np.abs(theta[-2])) / scale
+                low, high = self.distribution._get_support(*shapes)
+                if "lower" in ends:
+                    u = np.where((u < low + slip) & (u > low - slip), low + INSIDE * np.abs(low), u)
+                if "upper" in ends:
+                    u = np.where((u > high - slip) & (u < high + slip), high - INSIDE * np.abs(high), u)
+            return u, shapes, scale
 
     def nll(self, y: Array, eta: Array) -> Array:
         u, shapes, scale = self._split(y, eta)
-        with np.errstate(divide="ignore"):
-            return self._standard(u, shapes) + np.log(scale)
+        with np.errstate(all="ignore"):
+            value = self._standard(u, shapes) + np.log(scale)
+        return np.where(np.isnan(value), np.inf, value)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -210,14 +387,16 @@ class ScipyFamily(Family):
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         with np.errstate(all="ignore"):
+            if self.ties:
+                return self._tied_derivatives(y, eta)
             u, _, scale = self._split(y, eta)
             shape = np.broadcast_shapes(u.shape, eta.shape[1:], y.shape)
             u, scale = np.broadcast_to(u, shape), np.broadcast_to(scale, shape)
-            smooth = [p.name not in self.integers and (p.name not in ("loc", "scale") or self.discrete)
+            smooth = [p.name not in self.integers and p.name not in ("loc", "scale")
                       for p in self.parameters]  # fmt: skip
             free = [j for j, known in enumerate(smooth) if known]
             moving = not self.discrete and any(n in ("loc", "scale") for n in self.names)
-            value, first, second = self._stencils(u, eta, free, moving)
+            value, first, second = self._differences(u, eta, free, moving)
             place = {name: j for j, name in enumerate(self.names)}
             gradient, hessian = np.zeros((self.size, *shape)), np.zeros((self.size, self.size, *shape))
             for a, i in enumerate(free):
@@ -237,11 +416,60 @@ class ScipyFamily(Family):
                         if (n, m) in bend:
                             entry = curve * to[n] * to[m] + slope * bend[n, m]
                             hessian[place[n], place[m]] = hessian[place[m], place[n]] = entry
-            for n in self.irregular:  # held where they are, without information
+            for n in self.irregular - self.informative:  # held where they are, without information
                 gradient[place[n]], hessian[place[n]], hessian[:, place[n]] = 0.0, 0.0, 0.0
+            for n in self.informative:
+                hessian[place[n]] = hessian[:, place[n]] = gradient[place[n]] * gradient
             return value + np.log(scale), gradient, hessian
 
-    def _stencils(
+    def _tied_derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """nll and its differences in the scores that no value of the data is in the place of.
+
+        None of these is a location, so that steps of them need no unit. A kink has no curvature to measure information
+        by; products of gradients have it for their mean (Berndt, Hall, Hall and Hausman 1974; van der Vaart 1998,
+        theorem 7.2).
+        """
+        shape = np.broadcast_shapes(eta.shape[1:], y.shape)
+        free = [j for j, name in enumerate(self.names) if name not in self.irregular]
+
+        def at(shift: dict[int, Array]) -> Array:
+            moved = np.array(np.broadcast_to(eta, (eta.shape[0], *shape)))
+            for j, by in shift.items():
+                moved[j] += by
+            return self.nll(y, moved)
+
+        value = np.broadcast_to(at({}), shape)
+        first, second = _stencils(at, value, free, {j: self._length(at, value, j) for j in free})
+        gradient, hessian = np.zeros((self.size, *shape)), np.zeros((self.size, self.size, *shape))
+        for a, i in enumerate(free):
+            gradient[i] = first[a]
+            for b, j in enumerate(free[: a + 1]):
+                hessian[i, j] = hessian[j, i] = second[a][b]
+        slopes = gradient.copy()
+        kinks = [j for j, name in enumerate(self.names) if name in self.informative]
+        for j in kinks:
+            by = KINK * np.broadcast_to(self._theta(eta)[-1], shape)
+            slope = (at({j: by}) - at({j: -by})) / (2 * by)
+            slopes[j] = np.where(np.isfinite(slope), slope, 0.0)
+        for j in kinks:
+            hessian[j] = hessian[:, j] = slopes[j] * slopes
+        return value, gradient, hessian
+
+    def _length(self, at: Callable[[dict[int, Array]], Array], value: Array, j: int) -> Array:
+        """The step of score j for each row: shorter where the likelihood bends more, or where an end is near."""
+        pilot = 1e-3 * np.ones(value.shape)
+        bend = np.abs(at({j: pilot}) - 2 * value + at({j: -pilot})) / 1e-6
+        known = np.isfinite(bend)
+        typical = np.where(known, bend, 0.0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
+        step = STEP / np.sqrt(np.maximum(1.0, typical))[..., None] * np.ones(value.shape)
+        for _ in range(NARROWER):
+            crossed = np.isfinite(value) & ~np.isfinite(at({j: ROOM * step}) + at({j: -ROOM * step}))
+            if not crossed.any():
+                break
+            step = np.where(crossed, step / 4, step)
+        return step
+
+    def _differences(
         self, u: Array, eta: Array, free: list[int], moving: bool
     ) -> tuple[Array, list[Array], list[list[Array]]]:
         """nll of u, and its first and second differences in the free shape scores and, last, in u itself."""
@@ -253,43 +481,27 @@ class ScipyFamily(Family):
                 for j, by in shift.items():
                     if j >= 0:
                         moved[j] += by
-            theta = self._theta(moved)
-            return self._standard(u + shift.get(-1, 0.0), theta if self.discrete else theta[: self.shapes])
+            return self._standard(u + shift.get(-1, 0.0), self._theta(moved)[: self.shapes])
 
         value = np.broadcast_to(at({}), u.shape)
-        steps: dict[int, Array] = {}
-        for j in free:
-            pilot = 1e-3 * np.ones(u.shape)
-            bend = np.abs(at({j: pilot}) - 2 * value + at({j: -pilot})) / 1e-6
-            known = np.isfinite(bend)
-            typical = np.where(known, bend, 0.0).sum(axis=-1) / np.maximum(known.sum(axis=-1), 1)
-            steps[j] = np.broadcast_to(STEP / np.sqrt(np.maximum(1.0, typical))[..., None], u.shape)
+        steps = {j: self._length(at, value, j) for j in free}
         ahead: Array | None = None
         if moving:
             steps[-1], ahead = self._room(u, eta)
-        variables = [*free, *([-1] if moving else [])]
-        first: list[Array] = []
-        second: list[list[Array]] = []
-        for a, j in enumerate(variables):
-            slope, curve = _line(at, {j: steps[j]}, value, ahead if j == -1 else None)
-            first.append(slope / steps[j])
-            row = []
-            for b in range(a):
-                i = variables[b]
-                _, both = _line(at, {i: steps[i], j: steps[j]}, value, ahead if j == -1 else None)
-                cross = both - curve - second[b][b] * steps[i] ** 2
-                row.append(cross / (2 * steps[i] * steps[j]))
-            second.append([*row, curve / steps[j] ** 2])
-        return value, first, second
+        return value, *_stencils(at, value, [*free, *([-1] if moving else [])], steps, ahead)
 
     def _room(self, u: Array, eta: Array) -> tuple[Array, Array]:
-        """Steps of u that stay inside the support, and which side to difference on: 0 for both, else +1 or -1."""
+        """Steps of u that cross no end or kink, and which side to difference on: 0 for both, else +1 or -1."""
         middle = np.median(u, axis=-1, keepdims=True)
         size = np.median(np.abs(u - middle), axis=-1, keepdims=True)
         size = np.where((size > 0) & np.isfinite(size), size, np.maximum(np.abs(middle), 1.0))
+        size = np.maximum(size, np.abs(u - middle))  # far out a density changes slowly
         low, high = self.distribution._get_support(*self._theta(eta)[: self.shapes])
         below, above = u - low, np.asarray(high) - u
         room = np.minimum(below, above)
+        for kink in KINKS.get(self.short, ()):
+            if isinstance(kink, float):
+                room = np.minimum(room, np.abs(u - kink))
         edge = room <= 1e-10 * size
         side = np.where(edge, np.where(below <= above, 1.0, -1.0), 0.0)
         step = np.where(edge, STEP * size, np.minimum(STEP * size, room / 32))
@@ -297,297 +509,58 @@ class ScipyFamily(Family):
 
     # -- starts ---------------------------------------------------------------------------------------------
 
+    def suited(self, rows: Rows) -> Family:
+        """The family with the ties that these rows call for, near their estimate; of several groups those of the first.
+
+        Raises:
+            DataError: the likelihood is unbounded.
+        """
+        from mlefit.families.scipy_search import suited
+
+        return suited(self, rows)
+
     def start(self, rows: Rows) -> Array:
-        return self.starts(rows)[0]
+        """Scores (k, G): near the estimate where it is known, with values and integers of each group's own."""
+        from mlefit.families import scipy_search
+
+        if self.near is None:
+            return self.starts(rows)[0]
+        if self._mark == scipy_search.mark(rows):
+            return self.near[:, None]
+        return scipy_search.again(self, rows)
 
     def starts(self, rows: Rows) -> list[Array]:
-        """Scipy's guess and several of its kind with other shapes, the best refined by a simplex search."""
-        whole = [p.name for p in self.parameters if p.name in self.integers]
-        if len(whole) > 1:
-            possible = max(1, int(rows.y.max()) + 1)
-            hint = " ".join(f"--fix {name}={possible}" for name in whole[1:])
-            raise UsageError(f"{' and '.join(whole)} of {self.name} are integers; hold all but one of them: {hint}")
-        self._deadline[0] = time.monotonic() + LIMIT
-        self._met[0] = frozenset()
-        if whole:
-            return [self._whole_starts(rows, whole[0])]
-        groups = rows.total_weight.size
-        codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
-        found: list[list[Array]] = [self._group_starts(rows.y[codes == g], groups <= THOROUGH) for g in range(groups)]
-        if self.short == "triang" and "c" in self.names and (rows.minimum(rows.y) < rows.maximum(rows.y)).all():
-            self._met[0] = frozenset(self.names)
-            found = [[self._peaked(rows, codes == g, each[0])] for g, each in enumerate(found)]
-        elif groups == 1 and found[0]:
-            tied = self._tied(rows.y, found[0][0])
-            found = found if tied is None else [[tied]]
-        most = max(len(f) for f in found)
-        return [np.stack([f[min(i, len(f) - 1)] for f in found], axis=1) for i in range(most)]
+        """Scipy's guess and several of its kind, the best refined by a search, where nothing is known yet."""
+        from mlefit.families import scipy_search
 
-    def _whole_starts(self, rows: Rows, name: str) -> Array:
-        """Scores (k, G) with the integer `name` at its best in each group, the others re-estimated for every integer.
+        if self.near is None:
+            return scipy_search.starts(self, rows)
+        known = self.start(rows)
+        return [known] if self._mark == scipy_search.mark(rows) else [known, *scipy_search.starts(self, rows)]
 
-        Steps double upwards from the smallest integer that the data allow, and the best is then closed in on from both
-        sides; where the likelihood never falls the last one tried, beyond all data, is returned.
-        """
-        place = self.names.index(name)
-        weight = rows.weight
-        groups = rows.total_weight.size
-        codes = np.broadcast_to(rows.spread(np.arange(groups, dtype=float)), rows.y.shape)
-        result = np.empty((self.size, groups))
-        for g in range(groups):
-            mine = codes == g
-            y, counts = np.unique(rows.y[mine], return_inverse=True)
-            times = np.bincount(counts, weights=None if weight is None else weight[mine]).astype(float)
-            tried: dict[int, tuple[float, Array]] = {}
-
-            def at(
-                value: int, y: Array = y, times: Array = times, tried: dict[int, tuple[float, Array]] = tried
-            ) -> float:
-                if value not in tried:
-                    held = ScipyFamily(self.short, {**self.fixed, name: float(value)})
-                    held._deadline = self._deadline
-                    tried[value] = held._quickly(y, times)
-                return tried[value][0]
-
-            first, size = 1, max(1.0, float(np.abs(y).max()))
-            if self.discrete:
-                top = int(y.max())
-                first = max(1, top if np.isinf(at(max(1, top - 1))) else 1)
-                least = int(y.min())
-                if np.isinf(at(first)) and np.isfinite(at(least)):
-                    first = least
-            best, step = first, 1
-            while at(best + step) < at(best) - 1e-9 * max(1.0, abs(at(best))) or (
-                np.isinf(at(best)) and (step < 8 or best < FOUND * size)
-            ):
-                best += step
-                step *= 2
-                if best > HUGE * size:
-                    break
-            else:
-                while step > 1 or at(best + 1) < at(best) or (best > first and at(best - 1) < at(best)):
-                    step = max(1, step // 2)
-                    around = [v for v in (best - step, best, best + step) if v >= first]
-                    best = min(around, key=at)
-            if best > HUGE * size:
-                best = int(4 * FAR * size)
-                at(best)
-            result[:, g] = np.insert(tried[best][1], place, best)
-        self._met[0] = frozenset({name})
-        return result
-
-    def _quickly(self, y: Array, times: Array) -> tuple[float, Array]:
-        """The lowest nll of values with their numbers, and its scores (k,), by simplex from scipy's guesses."""
-        from scipy.optimize import minimize
-
-        def total(eta: Array) -> float:
-            value = float((times * self.nll(y, np.asarray(eta)[:, None])).sum())
-            return value if np.isfinite(value) else np.inf
-
-        many = np.repeat(y, np.minimum(np.round(times), 50).astype(int).clip(1))
-        guess = min(self._guesses(many), key=total)
-        if not self.size or not np.isfinite(total(guess)):
-            return total(guess), guess
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            options = {"maxfev": 250 * self.size, "xatol": 1e-8, "fatol": 1e-10}
-
-            def bounded(eta: Array) -> float:
-                return min(total(eta), 1e300)
-
-            found = minimize(bounded, guess, method="Nelder-Mead", options=options)  # type: ignore[call-overload]
-        return float(found.fun), np.asarray(found.x)
-
-    def _group_starts(self, y: Array, thorough: bool) -> list[Array]:
-        some = y[:: max(1, y.size // SEARCHED)]
-        some = np.unique(np.concatenate([some, [y.min(), y.max()]])) if some.size < y.size else y
-
-        spread = max(float(y.max() - y.min()), 1e-300)
-        # A density this high all over the data is scipy's own overflow.
-        lowest = 0.0 if self.discrete else some.size * (float(np.log(spread)) - SPIKE)
-
-        def total(eta: Array) -> float:
-            value = float(self.nll(some, np.asarray(eta)[:, None]).sum())
-            return value if np.isfinite(value) and value > lowest else 1e300
-
-        held = np.array([n in self.irregular for n in self.names], dtype=bool)
-        # scipy's own guesses take integrals of the density, which nothing can interrupt.
-        before = time.monotonic()
-        self._standard(np.array([0.5]), [np.asarray(v) for v in self._theta(np.zeros((self.size, 1)))[: self.shapes]])
-        guesses = self._guesses(y, moments=time.monotonic() - before < TARDY)
-        if thorough and not self.discrete:
-            before = time.monotonic()
-            total(guesses[0])
-            if (time.monotonic() - before) * CALLS < LIMIT / 4:
-                guesses += self._fitted(y if y.size < 10 * SEARCHED else some)
-        tried = sorted((self._at_extremes(y, eta) for eta in guesses), key=total)
-        if not thorough:
-            return tried[:2]
-        from scipy.optimize import minimize
-
-        refined = []
-        for eta in tried[:REFINED]:
-            if (~held).any():
-                with warnings.catch_warnings(), np.errstate(all="ignore"):
-                    warnings.simplefilter("ignore")
-                    options = {"maxfev": 250 * int((~held).sum()), "xatol": 1e-6, "fatol": 1e-8}
-                    part = partial(_with, total, eta, ~held)
-                    best = minimize(part, eta[~held], method="Nelder-Mead", options=options)  # type: ignore[call-overload]
-                whole = eta.copy()
-                whole[~held] = best.x
-                refined.append(whole)
-        refined = sorted([*refined, tried[0]], key=total)
-        low, high = y.min(keepdims=True), y.max(keepdims=True)
-        reasons = [self.unbounded(eta[:, None], low, high)[0] for eta in refined]
-        sound = [eta for eta, reason in zip(refined, reasons, strict=True) if not reason]
-        if not sound:
-            hint = " and ".join(f"{n}=..." for n in ("loc", "scale") if n in self.names)
-            raise DataError(f"the likelihood of {self.name} is unbounded: {reasons[0]}; hold it: --fix {hint}")
-        return sound[:2]
-
-    def _tied(self, y: Array, eta: Array) -> Array | None:
-        """The scores with an end of the support moved onto the extreme value that it has all but met, or None."""
-        names = set(self.names)
-        if self.short in KINKED and "loc" in names:
-            self._met[0] = frozenset({"loc"})
-            return eta
-        if self.discrete or not {"loc", "scale"} <= names or self._ends:
-            return None
-        place = {name: j for j, name in enumerate(self.names)}
-        theta = [float(v) for v in self._theta(eta)]
-        loc, scale = theta[-2:]
-        width = max(float(y.max() - y.min()), 1e-300)
-        moved, met = eta.copy(), set()
-        for end, extreme in zip(self.distribution._get_support(*theta[:-2]), (y.min(), y.max()), strict=True):
-            if np.isfinite(end) and abs(loc + float(end) * scale - extreme) < 1e-6 * width:
-                if end == 0:
-                    moved[place["loc"]] = extreme
-                    met.add("loc")
-                else:
-                    moved[place["scale"]] = log.forward(np.array((extreme - loc) / float(end) * (1 + 1e-15)))
-                    met |= {"loc", "scale"}
-        before, after = (float(self.nll(y, scores[:, None]).sum()) for scores in (eta, moved))
-        if not met or not after <= before + 1e-6 * max(1.0, abs(before)):
-            return None
-        self._met[0] = frozenset(met)
-        return moved
-
-    def _peaked(self, rows: Rows, mine: NDArray[np.bool_], eta: Array) -> Array:
-        """The triangular distribution's scores with its mode on the best of the values, those of one group.
-
-        For any ends the likelihood is highest with the mode on a value (van Dorp and Kotz 2002, The Statistician 51,
-        63-79); with the mode there it is smooth in the ends. The two are found in turn, and modes near by tried last.
-        """
-        from scipy.optimize import minimize
-
-        values, which = np.unique(rows.y[mine], return_inverse=True)
-        weight = np.bincount(which, weights=None if rows.weight is None else rows.weight[mine]).astype(float)
-        rest = [j for j, name in enumerate(self.names) if name != "c"]
-        place = self.names.index("c")
-        link = self.parameters[place].link
-        width = max(float(values[-1] - values[0]), 1e-300)
-        steps = np.array([0.02 * width if self.names[j] == "loc" else 0.02 for j in rest])
-        simplex = np.concatenate([np.zeros((1, steps.size)), np.diag(steps)])
-
-        def each(ends: Array) -> Array:
-            """The nll with the mode on each of the values."""
-            loc, scale = (float(v) for v in self._theta(np.insert(ends, place, 0.0))[-2:])
-            with np.errstate(all="ignore"):
-                up, down = np.log(values - loc), np.log(loc + scale - values)
-                below = np.cumsum(weight * up) - np.cumsum(weight) * up
-                above = (weight * down)[::-1].cumsum()[::-1] - weight[::-1].cumsum()[::-1] * down
-                found = weight.sum() * np.log(scale / 2) - below - above
-            return np.where(np.isfinite(found), found, 1e300)
-
-        def fitted(ends: Array, mode: int) -> tuple[float, Array]:
-            if not rest:
-                return float(each(ends)[mode]), ends
-            options = {"xatol": 1e-10, "fatol": 1e-12, "maxfev": 2000, "initial_simplex": ends + simplex}
-            found = minimize(lambda e: float(each(e)[mode]), ends, method="Nelder-Mead", options=options)  # type: ignore[call-overload]
-            return float(found.fun), np.asarray(found.x)
-
-        ends, best = eta[rest], -1
-        lowest = np.inf
-        while best != (mode := int(np.argmin(each(ends)))):
-            value, moved = fitted(ends, mode)
-            if not value < lowest:
-                break
-            best, lowest, ends = mode, value, moved
-        for mode in range(max(0, best - NEAREST), min(values.size, best + NEAREST + 1)):
-            value, moved = fitted(ends, mode)
-            if value < lowest:
-                lowest, ends, best = value, moved, mode
-        loc, scale = (float(v) for v in self._theta(np.insert(ends, place, 0.0))[-2:])
-        return np.insert(ends, place, float(link.forward(np.array((values[best] - loc) / scale))))
-
-    def _fitted(self, y: Array) -> list[Array]:
-        """Where scipy's own fit ends, with the parameters held that are."""
-        held = {(f"f{p.name}" if p.name in ("loc", "scale") else f"fix_{p.name}"): v for p in self.every
-                if (v := self.fixed.get(p.name)) is not None}  # fmt: skip
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                return [self._scores([float(v) for v in self.distribution.fit(y, **held)])]
-        except Exception:  # whatever stops scipy's fit need not stop this one
-            return []
-
-    def _at_extremes(self, y: Array, eta: Array) -> Array:
-        """The scores with parameters that follow the extremes of the data set to these."""
+    def at_extremes(self, eta: Array, low: Array, high: Array) -> Array:
+        """Scores (k, G) with those that are ends of the support set to the extremes (G,) of each group."""
         eta = eta.copy()
         place = {name: j for j, name in enumerate(self.names)}
-        if "loc" in self.irregular:
-            eta[place["loc"]] = y.min()
-        if "scale" in self.irregular:
-            low = self.fixed.get("loc", y.min())
-            eta[place["scale"]] = log.forward(np.maximum(y.max() - low, 1e-300) * (1 + 1e-15))
+        if self.ties:
+            for tie in self.ties:
+                if tie.point in ENDS:
+                    eta[place[tie.slot]] = high if tie.point == "upper" else low
+            return eta
+        if self.discrete:
+            return eta
+        if "loc" in self.ends:
+            eta[place["loc"]] = low
+        if "scale" in self.ends:
+            width = np.maximum(high - self.held.get("loc", low), 1e-300)
+            eta[place["scale"]] = log.forward(width * (1 + 1e-15))
         return eta
 
-    def _guesses(self, y: Array, moments: bool = True) -> list[Array]:
-        """Scores (k,) from scipy's own guess and from shapes on a small grid."""
-        guesses: list[list[float]] = []
-        spread = float(y.std()) or max(abs(float(y.mean())), 1e-8)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            if not self.discrete and moments:
-                try:
-                    guesses.append([float(v) for v in self.distribution._fitstart(y)])
-                except Exception:  # scipy's own guess fails for some distributions and data: the others remain
-                    guesses = []
-            for t in (0.0, 1.0, -1.0, 2.0, -2.0):
-                own = enumerate(self.every[: self.shapes])
-                shapes = [float(p.link.inverse(np.array(t if i % 2 == 0 else t / 2))) for i, p in own]
-                if self.discrete:
-                    guesses.append(shapes)
-                    continue
-                try:
-                    if not moments:
-                        raise ValueError("moments are integrals of a slow density")
-                    loc, scale = self.distribution._fit_loc_scale_support(y, *shapes)
-                except Exception:
-                    loc, scale = float(y.mean()), spread
-                guesses.append([*shapes, float(loc), float(scale)])
-                low, high = (float(v) for v in self.distribution._get_support(*shapes))
-                if np.isfinite(low) and not np.isfinite(high):
-                    for gap in (1e-3, 0.3):
-                        place = float(y.min()) - gap * spread
-                        guesses.append([*shapes, place - low * spread, spread])
-                elif np.isfinite(high) and not np.isfinite(low):
-                    guesses.append([*shapes, float(y.max()) + 0.1 * spread - high * spread, spread])
-                elif np.isfinite(low) and np.isfinite(high) and high > low:
-                    wide = (float(y.max()) - float(y.min())) * 1.02 / (high - low) or spread
-                    guesses.append([*shapes, float(y.min()) - 0.01 * wide * (high - low) - low * wide, wide])
-                else:
-                    guesses.append([*shapes, float(np.median(y)), spread])
-            if self.discrete and self.shapes == 1:
-                # The mean is most often a simple function of the only shape.
-                mean = max(float(y.mean()), 1e-8)
-                guesses += [[mean], [1 / mean], [1 / (1 + mean)]]
-        return [eta for eta in map(self._scores, guesses) if np.isfinite(eta).all()] or [np.zeros(self.size)]
-
-    def _scores(self, theta: list[float]) -> Array:
+    def scores(self, theta: Sequence[float]) -> Array:
+        """Scores (k,) of every parameter, moved inside its domain where it is not."""
         scores = []
         for p, value in zip(self.every, theta, strict=True):
-            if p.name not in self.fixed:
+            if p.name not in self.held:
                 inside = p.link.lower < value < p.link.upper and np.isfinite(value)
                 score = float(p.link.forward(np.array(value))) if inside else 0.0
                 scores.append(float(np.clip(score, -BOUND, BOUND)) if np.isfinite(p.link.step) else score)
@@ -599,17 +572,22 @@ class ScipyFamily(Family):
         for g in range(eta.shape[1]):
             theta = [float(v) for v in self._theta(eta[:, g])]
             said.append("")
-            if self.discrete or self.irregular:
+            if self.discrete or (self.irregular - self.integers and not self.ties):
                 continue
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                ends = self.distribution.support(*theta)
                 near = 1e-5 * max(float(high[g] - low[g]), 1e-300)
-                for end, extreme, inward in ((float(ends[0]), low[g], 1.0), (float(ends[1]), high[g], -1.0)):
-                    if abs(extreme - end) < near:
-                        at = [float(self.distribution.logpdf(end + inward * near * t, *theta)) for t in (1e-4, 1.0)]
-                        if not at[0] < at[1] + 0.5:
-                            said[g] = f"its support ends at the value {extreme:g}, where the density is infinite"
+                loc, scale = theta[-2:]
+                known = [tie.point for tie in self.ties]
+                standard = self.distribution._get_support(*theta[:-2])
+                sides = zip(ENDS, map(float, standard), (low[g], high[g]), (1, -1), strict=True)
+                for name, end, extreme, inward in sides:
+                    if name in known or not abs(extreme - loc - end * scale) < near:
+                        continue
+                    away = max(near / scale * 1e-16, 8 * np.finfo(float).eps * abs(end), 1e-300)
+                    at = [float(self.distribution.logpdf(end + inward * away * t, *theta[:-2])) for t in (1.0, 1e4)]
+                    if at[0] == np.inf or (np.isfinite(at[1]) and at[0] > at[1] + 0.5):
+                        said[g] = f"its support ends at the value {extreme:g}, where the density is infinite"
         return said
 
     # -- the distribution -----------------------------------------------------------------------------------
@@ -644,14 +622,33 @@ class ScipyFamily(Family):
         return self.support.contains(y)
 
     def __repr__(self) -> str:
-        return f"ScipyFamily({self.short!r})" if not self.fixed else f"ScipyFamily({self.short!r}, {self.fixed!r})"
+        return f"ScipyFamily({self.short!r}{f', {self.fixed!r}' if self.fixed else ''})"
 
 
-def _with(total: Callable[[Array], float], eta: Array, free: NDArray[np.bool_], values: Array) -> float:
-    """The total at scores whose `free` ones are `values`."""
-    whole = eta.copy()
-    whole[free] = values
-    return total(whole)
+def _stencils(
+    at: Callable[[dict[int, Array]], Array],
+    value: Array,
+    variables: list[int],
+    steps: dict[int, Array],
+    ahead: Array | None = None,
+) -> tuple[list[Array], list[list[Array]]]:
+    """First and second differences of `at`, which is `value` at no shift, in the variables; -1 is u.
+
+    Where `ahead` is not zero, those in u are forward differences on that side of it.
+    """
+    first: list[Array] = []
+    second: list[list[Array]] = []
+    for a, j in enumerate(variables):
+        slope, curve = _line(at, {j: steps[j]}, value, ahead if j == -1 else None)
+        first.append(slope / steps[j])
+        row = []
+        for b in range(a):
+            i = variables[b]
+            _, both = _line(at, {i: steps[i], j: steps[j]}, value, ahead if j == -1 else None)
+            cross = both - curve - second[b][b] * steps[i] ** 2
+            row.append(cross / (2 * steps[i] * steps[j]))
+        second.append([*row, curve / steps[j] ** 2])
+    return first, second
 
 
 def _line(
@@ -677,14 +674,30 @@ def _line(
 
 
 def adapt(name: str) -> ScipyFamily:
-    """The family `scipy:NAME`.
+    """The family `scipy:NAME`, or with `NAME+loc` a discrete distribution whose loc is estimated too.
 
     Raises:
         UsageError: scipy has no such distribution.
     """
-    return ScipyFamily(name)
+    name, plus, shift = name.partition("+")
+    if plus and shift.strip() != "loc":
+        raise UsageError(f"scipy:{name} takes +loc, which makes its loc a parameter; {plus + shift!r} is not known")
+    family = ScipyFamily(name, shifted=bool(plus))
+    try:
+        family.nll(np.zeros(1), np.zeros((family.size, 1)))
+    except TypeError:
+        raise UsageError(
+            f"{family.name} has a list of numbers for a parameter, as many as you like, which cannot be estimated"
+        ) from None
+    return family
 
 
+def _end(value: float) -> float:
+    """An end of a shape's domain, which scipy moves to the next double where it is open."""
+    return float(f"{value:.12g}") if abs(value) > 1e-300 else 0.0
+
+
+@cache
 def _find(name: str) -> Any:
     from scipy import stats
 

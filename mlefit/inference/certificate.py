@@ -127,7 +127,11 @@ def certify(
     irregular = np.array([own_scores and p.name in family.irregular for p in family.parameters][:size], dtype=bool)
     if own_scores:
         bounded = np.array(
-            [np.isfinite(p.link.step) or bool(p.limit or p.limit_below) for p in family.parameters], dtype=bool
+            [
+                np.isfinite(p.link.step) or (bool(p.limit or p.limit_below) and p.name not in family.irregular)
+                for p in family.parameters
+            ],
+            dtype=bool,
         )
         edge[:, ~bounded] = 0
     informative = np.array([own_scores and p.name in family.informative for p in family.parameters][:size], dtype=bool)
@@ -177,7 +181,7 @@ def certify(
         decrement = np.where(edge.any(axis=1), distance, decrement)
     with np.errstate(all="ignore"):
         spacing = np.sqrt(np.where(regular, diagonal * (np.finfo(float).eps * theta) ** 2, 0.0).sum(axis=1))
-    arrived = finite & (decrement <= np.clip(np.nan_to_num(spacing), GRADIENT, ROUNDED))
+    arrived = finite & (decrement <= np.clip(np.nan_to_num(spacing), max(GRADIENT, family.roughness), ROUNDED))
     # A density may well be infinite at an end of its support: a sound interior maximum is no spike.
     sound = arrived & positive & (edge == 0).all(axis=1)
     spike &= ~sound

@@ -5,13 +5,15 @@ All groups are one batch from the first number to the last; a fit of one column 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlefit import deadline
 from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import NO_DISTRIBUTION, Family
@@ -45,6 +47,7 @@ ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved cl
 # A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
 # Below this times sqrt(n) it is taken without another look at all the rows.
 LAST: Final = 3e-8
+SEVERAL: Final = 20  # groups; each of so many is given an adaptive family of its own
 SHORT: Final = 12  # digits of a number that is not so by chance
 
 
@@ -303,9 +306,61 @@ def fit_sample(
     options = options or Options()
     if sample.n == 0:
         raise DataError(f"{column} has no values to fit")
+    with limited(family):
+        return _fit_sample(family, sample, options, column, groups, dropped, engine, counts)
+
+
+@contextmanager
+def limited(family: Family) -> Iterator[None]:
+    """Do what is inside in the time that a fit of the family may take.
+
+    Raises:
+        DataError: it took longer.
+    """
+    patience = _patience(family)
+    if np.isinf(patience):
+        yield
+        return
+    try:
+        with deadline.within(patience):
+            yield
+    except TimeoutError:
+        raise DataError(
+            f"{family.name} was not fitted within {patience:g} seconds; scipy computes it slowly"
+        ) from None
+
+
+def _patience(family: Family) -> float:
+    """Seconds that a fit may take: those of the most impatient family that it is made of."""
+    parts = [*getattr(family, "components", ()), *filter(None, [getattr(family, "base", None)])]
+    return min([family.patience, *map(_patience, parts)])
+
+
+def _fit_sample(
+    family: Family,
+    sample: Sample,
+    options: Options,
+    column: str,
+    groups: Sequence[Mapping[str, Any]] | None,
+    dropped: Sequence[int] | int,
+    engine: Engine | None,
+    counts: Index | None,
+) -> list[Fit]:
     counts = sample.counts if counts is None else counts
     weight = sample.total_weight
     whole = sample
+    if family.adaptive and 1 < sample.groups <= SEVERAL:  # what is irregular may differ between the groups
+        drops = [dropped] * sample.groups if isinstance(dropped, int) else dropped
+        each = (np.array([g], dtype=np.intp) for g in range(sample.groups))
+        return [
+            _fit_sample(
+                family, sample.take(g), options, column, None if groups is None else [groups[g[0]]], drops[g[0]],
+                engine, counts[g],
+            )[0]
+            for g in each
+        ]  # fmt: skip
+    if family.adaptive:
+        family = family.suited(sample)
     if family.discrete and options.weight_kind == "frequency":
         sample = sample.collapse()
     kinds = family.kinds(sample.y)
@@ -386,7 +441,7 @@ def report(
     for j, parameter in enumerate(family.parameters):
         if not own_scores or parameter.link is not identity:
             theta[j] = _settled(theta[j])
-    lost = np.isnan(score_covariance) if own_scores else np.zeros_like(covariance, dtype=bool)
+    lost = _lost(family, jacobian, score_covariance) if own_scores else np.zeros_like(covariance, dtype=bool)
     covariance = np.where(lost, np.nan, (covariance + covariance.swapaxes(1, 2)) / 2)
     for j, parameter in enumerate(family.parameters if own_scores else ()):
         theta[j] = np.where(verdict.edge[:, j] > 0, parameter.link.upper, theta[j])
@@ -453,6 +508,19 @@ def report(
     ]
 
 
+def _lost(family: Family, jacobian: Array, covariance: Array) -> NDArray[np.bool_]:
+    """Which covariances (G, K, K) of the parameters do not exist: those of a parameter that moves with a score lost.
+
+    A score that is an end of the support varies far less than the others (Smith 1985), and is none of those; but a
+    parameter that moves with no other score has no covariance either. `jacobian` is (K, k, G), `covariance` (G, k, k).
+    """
+    known = ~np.isnan(np.einsum("gii->gi", covariance))
+    ends = np.array([n in family.irregular - family.informative for n in family.names], dtype=bool)
+    moves = np.moveaxis(jacobian, -1, 0) != 0
+    gone = ~(moves & known[:, None]).any(axis=2) | (moves & ~(known | ends)[:, None]).any(axis=2)
+    return np.asarray(gone[:, :, None] | gone[:, None, :])
+
+
 def _settled(theta: Array) -> Array:
     """Estimates without what the way to their scores and back did to the last digits: 0.75 for 0.7499999999999999."""
     with np.errstate(all="ignore"):
@@ -479,7 +547,7 @@ def solve(
         known = _overridden(family, [target.start.T], start)
         return rescued(family, target, _best(family, target, known, held), held)
     assert sample is not None, "a target of rows has rows"
-    levels = [size for size in THIN if sample.n > 4 * size * sample.groups]
+    levels = [size for size in THIN if sample.n > 4 * size * sample.groups and family.near is None]
     with np.errstate(all="ignore"):
         candidates: list[Array] = []
         for size in levels:
