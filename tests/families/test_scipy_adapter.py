@@ -148,7 +148,7 @@ def test_the_mode_of_a_triangle_is_on_a_value(held):
     family = registry.get("scipy:triang")
     fit = fit_sample(family.pin(held) if held else family, Sample(y, weight))[0]
     assert fit.converged
-    assert np.isfinite(list(fit.std_errors.values())).all()
+    assert np.isfinite([fit.std_errors[name] for name in fit.family.names]).all()
     assert any("kink of the density" in warning for warning in fit.warnings)
     found = {**held, **fit.estimates}
     assert np.abs(found["loc"] + found["c"] * found["scale"] - y).min() < 1e-9
