@@ -26,6 +26,7 @@ from mlefit.families.tails import log1mexp
 FEWEST: Final = 8  # starts from random bumps, beside the one from quantiles
 MOST: Final = 120
 ROWS: Final = 40_000  # rows times starts from which there are not the most of them
+BLOCK: Final = 2**18  # rows times starts worked on at once
 NARROWEST: Final = 0.02  # widths of the bumps, relative to the range of most of the data
 WIDEST: Final = 0.4
 SEED: Final = 20
@@ -211,28 +212,47 @@ class Mixture(Family):
         return self.starts(rows)[0]
 
     def starts(self, rows: Rows) -> list[Array]:
-        """EM from quantiles and from random bumps, seeded, all as one batch; the best few apart, each (k, G).
+        """EM from quantiles and from random bumps, seeded; the best few that differ, each (k, G).
 
-        More of them for fewer rows, where a likelihood has more maxima and spikes. What ends on a spike comes last.
+        More of them for fewer rows, where a likelihood has more maxima and spikes. What is bound for a spike comes
+        last. A group's starts do not depend on the other groups: how many it has follows from its own rows.
         """
         with np.errstate(all="ignore"):
-            kept = int(np.clip(FOLLOWED // rows.y.shape[-1], KEPT, MOST))
-            shares = self._partitions(rows)
-            many = Repeated(rows, len(shares))
-            eta = self._em(many, np.concatenate(shares, axis=-1), SHORT)
-            found = self._best(many, eta, 2 * kept)
-            many = Repeated(rows, len(found))
-            eta = self._em(many, self._shares(many, np.concatenate(found, axis=-1)), LONG)
-            return [self.ordered(each) for each in self._best(many, eta, kept)]
+            size = _sizes(rows)
+            kept = np.clip(FOLLOWED // size, KEPT, MOST)
+            asked = 1 + np.clip(ROWS // size, FEWEST, MOST)
+            shares = self._partitions(rows, int(asked.max()))
+            found = self._improved(rows, shares, SHORT)
+            known = np.arange(len(found))[:, None] < asked
+            best = self._best(rows, found, known, 2 * kept)
+            found = self._improved(rows, [self._shares(rows, eta) for eta in best], LONG)
+            known = np.ones((len(found), size.size), dtype=bool)
+            return [self.ordered(eta) for eta in self._best(rows, found, known, kept)]
 
-    def _best(self, many: Repeated, eta: Array, kept: int) -> list[Array]:
-        """Of starts (k, S G) the best that differ, each (k, G): `kept` of them, and a few that are bound for spikes."""
-        values = self._total(many, eta).reshape(many.count, -1)
-        narrow = self._narrow(many, eta).reshape(values.shape)
-        places = [*_apart(np.where(narrow, np.inf, values), kept), *_apart(np.where(narrow, values, np.inf), SPIKES)]
-        places = places or [np.zeros(values.shape[1], dtype=np.intp)]
-        scores = eta.reshape(len(eta), *values.shape)
-        return [scores[:, place, np.arange(place.size)] for place in places]
+    def _improved(self, rows: Rows, shares: Sequence[Array], rounds: int) -> list[Array]:
+        """EM from each of several posterior probabilities (m, n), as many at once as memory is for; scores (k, G)."""
+        count = rows.total_weight.size
+        found: list[Array] = []
+        step = max(1, BLOCK // rows.y.shape[-1])
+        for begin in range(0, len(shares), step):
+            part = shares[begin : begin + step]
+            eta = self._em(Repeated(rows, len(part)), np.concatenate(part, axis=-1), rounds)
+            found += [eta[:, i * count : (i + 1) * count] for i in range(len(part))]
+        return found
+
+    def _best(
+        self, rows: Rows, found: Sequence[Array], known: NDArray[np.bool_], kept: NDArray[np.intp]
+    ) -> list[Array]:
+        """Of starts, each (k, G), those of a group that are `known` (S, G) and best: `kept` (G,), and spikes."""
+        values = np.where(known, np.stack([self._total(rows, eta) for eta in found]), np.inf)
+        narrow = np.stack([self._narrow(rows, eta) for eta in found])
+        wide, spiked = np.where(narrow, np.inf, values), np.where(narrow, values, np.inf)
+        places = [*_apart(wide, kept), *_apart(spiked, np.full_like(kept, SPIKES))]
+        places = places or [np.zeros(kept.size, dtype=np.intp)]
+        # A group that has fewer than another takes its best again.
+        best = np.argmin(np.where(np.isfinite(wide).any(axis=0), wide, values), axis=0)
+        scores = np.stack(found)
+        return [scores[np.where(place < 0, best, place), :, np.arange(place.size)].T for place in places]
 
     def _narrow(self, rows: Rows, eta: Array) -> NDArray[np.bool_]:
         """Where a component is as narrow as the trace of every row lets it be, and so is bound for a spike, (G,)."""
@@ -247,8 +267,8 @@ class Mixture(Family):
         with np.errstate(all="ignore"):
             return self._em(rows, self._shares(rows, eta), SHORT)
 
-    def _partitions(self, rows: Rows) -> list[Array]:
-        """First posterior probabilities, each (m, n).
+    def _partitions(self, rows: Rows, most: int) -> list[Array]:
+        """`most` first posterior probabilities, each (m, n).
 
         Parts of the range; then nearness to random values, every other time with widths of their own, so that narrow
         components are found within wide ones.
@@ -263,7 +283,7 @@ class Mixture(Family):
             y = np.log(np.maximum(y, 1e-300))
         low, high = rows.quantile(y, 0.01), rows.quantile(y, 0.99)
         low, wide = np.broadcast_to(rows.spread(low), (n,)), np.broadcast_to(rows.spread(high - low), (n,))
-        for number in range(int(np.clip(ROWS // n, FEWEST, MOST))):
+        for number in range(most - 1):
             at = np.sort(generator.random(count))[:, None]
             if number % 4:
                 width = WIDEST * np.exp(generator.uniform(np.log(NARROWEST / WIDEST), 0.0, count))[:, None]
@@ -605,16 +625,27 @@ def _log_sum(logs: Array) -> Array:
     return np.asarray(np.where(top == np.inf, np.inf, safe + np.log(np.exp(logs - safe).sum(axis=0))))
 
 
-def _apart(values: Array, most: int) -> list[NDArray[np.intp]]:
-    """Which of S starts with nll (S, G) to go on with: the lowest that differ, one place a group each."""
+def _sizes(rows: Rows) -> NDArray[np.intp]:
+    """The number of rows of each group, (G,)."""
+    count = rows.total_weight.size
+    if count == 1:
+        return np.array([rows.y.shape[-1]])
+    return np.bincount(rows.spread(np.arange(count, dtype=float)).astype(np.intp), minlength=count)
+
+
+def _apart(values: Array, most: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Which of S starts with nll (S, G) to go on with: the lowest of each group that differ, at most `most` (G,).
+
+    One place a group in each, -1 where it has no more.
+    """
     order = np.argsort(values, axis=0, kind="stable")
     ranked = np.take_along_axis(values, order, axis=0)
-    new = np.ones(ranked.shape, dtype=bool)
-    new[1:] = ranked[1:] - ranked[:-1] > ALIKE
+    new = np.isfinite(ranked)
+    new[1:] &= ranked[1:] - ranked[:-1] > ALIKE
+    new &= np.cumsum(new, axis=0) <= most
     first = np.argsort(~new, axis=0, kind="stable")  # those that differ, then the others
-    places = np.take_along_axis(order, first, axis=0)
-    usable = int((new & np.isfinite(ranked)).sum(axis=0).max())
-    return list(places[: min(most, usable)])
+    places = np.where(np.take_along_axis(new, first, axis=0), np.take_along_axis(order, first, axis=0), -1)
+    return list(places[: int(new.sum(axis=0).max(initial=0))])
 
 
 def _softened(place: NDArray[np.intp], count: int) -> Array:

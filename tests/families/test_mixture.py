@@ -444,3 +444,14 @@ def test_the_likelihood_over_any_weight(over, others, sharing):
     y, values = three(), list(theta.values())
     parts = [w * norm.pdf(y, m, s) for w, m, s in zip(values[:3], values[3::2], values[4::2], strict=True)]
     assert drawn_.log_likelihood.max() == pytest.approx(np.log(sum(parts)).sum(), rel=1e-12)
+
+
+def test_a_group_is_fitted_as_if_it_were_alone():
+    """How many searches a group has follows from its own rows, whatever stands beside it."""
+    small = np.genfromtxt(DATA / "iris.csv", delimiter=",", names=True)["sepal_width"]
+    large = np.random.default_rng(2).normal(size=500)
+    family = registry.get("mixture:normal*3")
+    both = Sample.of(np.concatenate([small, large]), codes=np.repeat([0, 1], [small.size, large.size]), groups=2)
+    for beside, alone in zip(family.starts(both), family.starts(Sample(small)), strict=False):
+        np.testing.assert_allclose(beside[:, 0], alone[:, 0], rtol=1e-6, atol=1e-9)
+    assert fit_sample(family, both)[0].log_likelihood == pytest.approx(-84.95951, abs=1e-4)
