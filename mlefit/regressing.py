@@ -435,14 +435,14 @@ class _Cases:
         if not plan.fix or family.size != len(family.parameters):
             return False
         name = family.names[_main(family, plan)[0]]
-        if name not in plan.fix or name in family.irregular:
+        if name not in plan.fix or name in family.irregular - family.informative:
             return False
         if not names:
             raise UsageError(f"every parameter of {self.base.name} is fixed; there is nothing to fit")
         if self.terms.names:
             raise UsageError(
-                f"{plan.formula!r} models {name}, which --fix {name}={plan.fix[name]:g} holds; leave --fix {name} out, "
-                f'or model {names[0]} with "{self.response} ~ 1" and --formula "{names[0]} ~ {self.terms.text}"'
+                f"{plan.formula!r} models {name}, which --fix {name}={plan.fix[name]:g} holds; leave {name} free, or "
+                f'model {names[0]} with "{self.response} ~ 1" and --formula "{names[0]} ~ {self.terms.text}"'
             )
         return True
 

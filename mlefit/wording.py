@@ -32,6 +32,9 @@ def for_python(sentence: str, **words: str) -> str:
         name, value = words.get(name, name), found["value"]
         if value is None:
             return name
+        left, tilde, right = value.strip('"').partition(" ~ ")
+        if tilde and found["name"] == "formula":
+            return f'{name}={{"{left}": "{right}"}}'
         if value.startswith('"') or value[0].isdigit():
             return f"{name}={value}"
         left, equals, right = value.partition("=")

@@ -130,6 +130,7 @@ def test_options_become_keywords(sentence: str, keyword: str) -> None:
         (lambda: mlefit.compare([1, 2], rank="held-out"), "needs folds, such as folds=5"),
         (lambda: mlefit.compare([-1, 0.5], "discrete"), "name some with families"),
         (lambda: mlefit.regress(FRAME, "y ~ 1", exposure="w"), "exposure multiplies"),
+        (lambda: mlefit.regress(FRAME, "y ~ w", fix={"mu": 1}), 'with "y ~ 1" and formulas={"sigma": "w"}'),
         (lambda: mlefit.regress(FRAME, "y ~ 1", dist="gamma"), "regress has no option 'dist'; did you mean family?"),
         (lambda: mlefit.regress(FRAME, "y ~ 1", weigths="w"), "regress has no option 'weigths'; did you mean weight?"),
         (lambda: mlefit.train(FRAME, "mse", "g", hidden=()), 'for labels use loss="bce"'),

@@ -283,9 +283,7 @@ def _inverse(hessian: Array) -> Array:
     return np.asarray((vectors / values) @ vectors.T * scale[:, None] * scale)
 
 
-def _scatter(
-    problem: Problem, theta: Array, clusters: Index | None, repeated: bool
-) -> tuple[Array, dict[str, Any]]:
+def _scatter(problem: Problem, theta: Array, clusters: Index | None, repeated: bool) -> tuple[Array, dict[str, Any]]:
     """The middle of the sandwich, (p, p), and what was done; `repeated`: a weight says how many rows there are."""
     objective = problem.objective
     if clusters is None:
