@@ -139,6 +139,7 @@ class Family(ABC):
     sizes: tuple[float, float] = (1e-100, 1e100)
     adaptive: bool = False  # True: which parameters are irregular depends on the data; see `suited`
     near: Array | None = None  # (k,) scores near the estimate, where they are known already
+    following: bool = False  # True: a parameter may follow from several scores, although there are as many
     patience: float = np.inf  # seconds that a fit may take
     roughness: float = 0.0  # standard errors within which its derivatives can tell the maximum
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,

@@ -186,6 +186,7 @@ class ScipyFamily(Family):
         ends = {"loc"} if self.short in LOWEST else set()
         ends |= {"scale"} if self.short in WIDEST else set()
         self.adaptive = near is None and bool(self.names)
+        self.following = bool(self.ties)
         whole = (self.integers - self._level) & set(self.names)
         self.ends = frozenset(ends - set(self.fixed))
         kinks = {"loc"} & set(self.names) if self.short in KINKS else set()

@@ -60,7 +60,7 @@ def again(family: ScipyFamily, rows: Rows) -> Array:
     if family.informative or family.integers & family.irregular:
         for g, (y, weight) in enumerate(_groups(rows)):
             if family.informative:
-                eta[:, g] = _Search(family.tied(), y, weight).on_values(family, family.near)
+                eta[:, g] = _Search(family.tied(), y, weight).on_values(family, family.near, thorough=False)
             else:
                 near = _whole(family.tied(), y, weight, None, family.near).near
                 assert near is not None
@@ -413,8 +413,11 @@ class _Search:
         if points and (slots := self.slots(points)):
             yield tuple(Tie(p, s) for p, s in zip(points, slots, strict=True))
 
-    def on_values(self, tied: ScipyFamily, eta: Array) -> Array:
-        """The best scores (k,) of a family with kinks on values, near others of its own."""
+    def on_values(self, tied: ScipyFamily, eta: Array, thorough: bool = True) -> Array:
+        """The best scores (k,) of a family with kinks on values, near others of its own.
+
+        Where not `thorough`, kinks and the other scores are moved in turn and no more, as replicates are by thousands.
+        """
         slot = np.array([n in tied.irregular for n in tied.names], dtype=bool)
         places = [tied.names.index(tie.slot) for tie in tied.ties]
         values = np.unique(self.y)
@@ -429,11 +432,13 @@ class _Search:
             def part(values: Array, eta: Array = eta) -> float:
                 return self.total(tied, _with(eta, ~slot, values), whole=True)
 
-            eta = _with(eta, ~slot, simplex(part, eta[~slot], 0.02, 1e-11))
+            eta = _with(eta, ~slot, simplex(part, eta[~slot], 0.02, 1e-11 if thorough else 1e-7))
             reached = self.total(tied, eta, whole=True)
-            if not reached < lowest - 1e-12 * abs(lowest):
+            if not reached < lowest - (1e-12 if thorough else 1e-9) * abs(lowest):
                 break
             best, lowest = eta, reached
+        if not thorough and lowest < 1e300:
+            return best
         aside = [best]
         for place in places:  # values next to it, the others fitted to each
             at = int(np.searchsorted(values, best[place]))

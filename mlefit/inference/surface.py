@@ -180,6 +180,11 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
     for j, values in zip(columns, points.T, strict=True):
         eta[:, j] = family.parameters[j].link.forward(values)
         mask[j] = True
+    if family.following and not profile:
+        theta = np.repeat(fit.theta[:, None], len(points), axis=1)
+        theta[columns] = points.T
+        with np.errstate(all="ignore"):
+            eta = family.forward(theta).T
     which = np.full(len(points), fit.number, dtype=np.intp)
     mask |= np.array([name in family.irregular for name in family.names], dtype=bool)
     if profile and isinstance(family, Wrapped) and family.irregular and len(columns) < family.size:
