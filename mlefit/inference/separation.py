@@ -70,7 +70,7 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         sentence, fatal, names = _said(problem, runaway, solution)
         lost |= runaway.lost
         direction = np.where(runaway.lost, runaway.change, direction)
-        said.append(sentence)
+        said += [sentence] if sentence not in said else []
         edge += [name for name in names if name not in edge]
         trouble = trouble or (sentence if fatal else "")
     if placed and not trouble and (fallen := short(problem, solution.theta[0])):

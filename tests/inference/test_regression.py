@@ -1036,6 +1036,7 @@ def test_what_runs_off_has_its_sign_and_what_can_be_anything_has_none(family, y,
     free = [name for name, limit in zip(fit.names, limits, strict=True) if np.isnan(limit)]
     said = [warning for warning in fit.warnings if "not determined" in warning]
     assert bool(said) == bool(free)
+    assert len(set(fit.warnings)) == len(fit.warnings)
     assert all(name in said[0] for name in free)
     assert [fit.to_dict()["parameters"][name]["estimate"] for name in free] == [None] * len(free)
 
