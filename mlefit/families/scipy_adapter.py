@@ -46,6 +46,8 @@ ENDS: Final = ("lower", "upper")
 ROOM: Final = 32.0  # steps that an end of the support is to be away
 NARROWER: Final = 12  # times that a step is quartered
 INSIDE: Final = 8 * float(np.finfo(float).eps)  # relative; some densities are said to be 0 at their very end
+CLOSE: Final = 1e-20  # to an end at 0, in the standard unit
+RISING: Final = 0.5  # of the log density on a stretch of a factor of 1e4: more is on its way to infinity
 SLIP: Final = 1e-9  # of the scale; a value this near to an end that is tied to it is the end
 KINK: Final = 1e-5  # of the scale, over which the value at a kink is differenced
 SMALL: Final = 1e-4  # of a score, over which parameters are differenced
@@ -567,13 +569,28 @@ class ScipyFamily(Family):
                 scores.append(float(np.clip(score, -BOUND, BOUND)) if np.isfinite(p.link.step) else score)
         return np.array(scores)
 
+    def rise(self, point: str, shapes: Sequence[float]) -> float:
+        """By how much the log density changes on the last stretch to an end of the support: 0 where it is finite there.
+
+        Infinite where it jumps to infinity; a power of the distance changes by its exponent times log 1e4.
+        """
+        ends = self.distribution._get_support(*shapes)
+        end, inward = float(ends[point == "upper"]), 1 if point == "lower" else -1
+        away = max(INSIDE * abs(end), CLOSE)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            at, before = (float(self.distribution.logpdf(end + inward * away * t, *shapes)) for t in (1.0, 1e4))
+        if at == np.inf:
+            return np.inf
+        return at - before if np.isfinite(before) and not np.isnan(at) else 0.0
+
     def unbounded(self, eta: Array, low: Array, high: Array) -> list[str]:
         """An end of the support that has met an extreme value where the density is infinite."""
         said = []
         for g in range(eta.shape[1]):
             theta = [float(v) for v in self._theta(eta[:, g])]
             said.append("")
-            if self.discrete or (self.irregular - self.integers and not self.ties):
+            if self.discrete or (self.ends and not self.ties):
                 continue
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -581,13 +598,9 @@ class ScipyFamily(Family):
                 loc, scale = theta[-2:]
                 known = [tie.point for tie in self.ties]
                 standard = self.distribution._get_support(*theta[:-2])
-                sides = zip(ENDS, map(float, standard), (low[g], high[g]), (1, -1), strict=True)
-                for name, end, extreme, inward in sides:
-                    if name in known or not abs(extreme - loc - end * scale) < near:
-                        continue
-                    away = max(near / scale * 1e-16, 8 * np.finfo(float).eps * abs(end), 1e-300)
-                    at = [float(self.distribution.logpdf(end + inward * away * t, *theta[:-2])) for t in (1.0, 1e4)]
-                    if at[0] == np.inf or (np.isfinite(at[1]) and at[0] > at[1] + 0.5):
+                for name, end, extreme in zip(ENDS, map(float, standard), (low[g], high[g]), strict=True):
+                    close = abs(extreme - loc - end * scale) < near
+                    if name not in known and close and self.rise(name, theta[:-2]) > RISING:
                         said[g] = f"its support ends at the value {extreme:g}, where the density is infinite"
         return said
 

@@ -22,7 +22,7 @@ from mlefit.families.base import Rows
 from mlefit.families.irregular import FAR
 from mlefit.families.lattice import Lattice, Point
 from mlefit.families.links import Array
-from mlefit.families.scipy_adapter import KINKS, LOWEST, ScipyFamily, Tie
+from mlefit.families.scipy_adapter import KINKS, LOWEST, RISING, ScipyFamily, Tie
 
 SEARCHED: Final = 600  # rows that a search for a start sees
 REFINED: Final = 3  # starts that it refines
@@ -394,6 +394,10 @@ class _Search:
             found.append(_with(eta, ~slot, simplex(part, eta[~slot], 0.2)))
         best = min(found, key=lambda eta: self.total(tied, eta))
         here = self.total(tied, best)
+        shapes = [float(v) for v in tied._theta(best)[: tied.shapes]]
+        for tie in tied.ties:  # infinite or zero at the very end, though finite as near to it as doubles come
+            if not abs(tied.rise(str(tie.point), shapes)) < RISING:
+                return None
         for j in np.flatnonzero(~slot):  # a density finite at its end for this shape alone is none
             for side in (-MOVED, MOVED):
                 aside = best.copy()

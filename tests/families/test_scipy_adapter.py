@@ -68,7 +68,7 @@ NONE = {
     "loguniform": "not identified", "reciprocal": "not identified", "genexpon": "not identified",
     "johnsonsb": "", "geninvgauss": "runs off", "dpareto_lognorm": "", "betanbinom": "has no estimate",
     "chi": "stopped", "burr12": "stopped", "poisson_binom": "a list of numbers",
-    "levy_stable": "seconds", "studentized_range": "seconds", "gausshyper": "seconds", "ksone": "", "kstwo": "",
+    "levy_stable": "seconds", "studentized_range": "seconds", "gausshyper": "", "ksone": "", "kstwo": "",
 }  # fmt: skip
 # A busy machine may not finish these in time.
 LONG = {"irwinhall", "nchypergeom_fisher", "nchypergeom_wallenius", "recipinvgauss", "vonmises_line", "hypergeom"}
@@ -228,6 +228,19 @@ def test_an_infinite_density_is_said():
     y = np.random.default_rng(0).gamma(0.3, size=100)
     with pytest.raises(DataError, match="unbounded: its support ends at the value"):
         fit_sample(registry.get("scipy:gamma"), Sample(y))
+
+
+@pytest.mark.parametrize("shapes", [(2.3, 0.6), (0.6, 2.3)])
+def test_an_end_at_which_the_density_is_infinite_is_no_estimate(shapes):
+    """However near to it doubles come, the density is a number there."""
+    y = stats.beta.rvs(*shapes, 2, 3, size=300, random_state=np.random.default_rng(5))
+    try:
+        fit = fit_sample(registry.get("scipy:beta"), Sample(y))[0]
+    except DataError as error:
+        reason = str(error)
+    else:
+        reason = "" if fit.converged else fit.warnings[0]
+    assert "unbounded: its support ends at the value" in reason
 
 
 def test_groups():
