@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
+SOON: Final = 0.01  # seconds; a timer of less might ring before anything is ready for it
 AGAIN: Final = 0.25  # seconds until the signal is given anew, should code in a destructor have swallowed it
 
 
@@ -41,11 +42,15 @@ def left() -> float:
 
 
 def check() -> None:
-    """Raise where time is up.
+    """Raise where time is up and no signal says so.
+
+    Where one does, it alone raises: a second exception could come while the first unwinds, and end a limit's own end.
 
     Raises:
         Expired: it is.
     """
+    if interrupts():
+        return
     now = time.monotonic()
     for limit in _limits():
         if limit.open and now > limit.end:
@@ -72,6 +77,9 @@ def within(seconds: float) -> Iterator[None]:
     if limit.end == float("inf") or (limits and limits[-1].end <= limit.end):  # the one outside ends this too
         yield
         return
+    if seconds <= SOON:
+        raise TimeoutError
+    around = limits[-1:]
     limits.append(limit)
     restore = _timed(limit, seconds) if interrupts() else None
     try:
@@ -80,13 +88,14 @@ def within(seconds: float) -> Iterator[None]:
         finally:
             limit.open = False  # from here on the signal does nothing
     except Expired:
-        if limits[0] is not limit and time.monotonic() > limits[-2].end:
+        if around and time.monotonic() > around[0].end:
             raise  # the limit outside has passed as well
         raise TimeoutError from None
     finally:
-        limits.remove(limit)
-        if restore is not None:
-            _restored(*restore, time.monotonic() - begun)
+        if limit in limits:  # or one outside has ended this one already
+            del limits[limits.index(limit) :]
+            if restore is not None:
+                _restored(*restore, time.monotonic() - begun)
 
 
 def _timed(limit: _Limit, seconds: float) -> tuple[Any, float, float]:
@@ -97,7 +106,7 @@ def _timed(limit: _Limit, seconds: float) -> tuple[Any, float, float]:
             raise Expired
 
     handler = signal.signal(signal.SIGALRM, ring)
-    ahead, interval = signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3), AGAIN)
+    ahead, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     return handler, ahead, interval
 
 

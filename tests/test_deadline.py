@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -82,6 +83,15 @@ def test_the_limit_outside_is_kept_after_one_inside():
 
 
 @TIMER
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 1e-6, 1e-3])
+def test_no_time_at_all_is_no_time_and_leaves_no_timer(seconds):
+    with pytest.raises(TimeoutError), deadline.within(seconds):
+        pytest.fail("there was no time for this")
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+    assert deadline.left() == float("inf")
+
+
+@TIMER
 def test_an_alarm_of_the_callers_own_still_rings():
     rung = []
     before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
@@ -120,3 +130,20 @@ def test_no_limit_is_none():
     with deadline.within(float("inf")):
         assert deadline.left() == float("inf")
         deadline.check()
+
+
+@TIMER
+def test_polling_at_the_very_end_leaves_nothing_behind():
+    """Work that looks at the clock all the time sees the end before the signal comes."""
+
+    def work():
+        with suppress(TimeoutError), deadline.within(0.02):
+            while True:
+                deadline.check()
+
+    for _ in range(60):
+        with pytest.raises(TimeoutError), deadline.within(0.05):
+            while True:
+                work()
+        assert deadline.left() == float("inf")
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
