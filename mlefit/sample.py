@@ -19,6 +19,10 @@ Index = NDArray[np.intp]
 # Rows a chunk: large enough to hide numpy's cost per call, small enough that the temporaries of a likelihood
 # stay in a core's second-level cache.
 CHUNK: Final = 16_384
+JUDGED: Final = 4096  # rows from which the number of distinct ones is judged
+OFTEN: Final = 8  # rows of a kind, on average, for which it pays to count them first
+PIECE: Final = 1 << 20  # rows counted at a time, so that counting takes little memory
+SCALES: Final = (1.0, 10.0, 100.0, 1000.0)  # numbers written with few decimals are counted as integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,17 +199,52 @@ class Sample:
             )
             first = last
 
-    def collapse(self) -> Sample:
-        """Equal rows of a group as one row with their summed weight; for discrete values."""
+    @cached_property
+    def distinct(self) -> Sample:
+        """Equal rows of a group as one row with their summed weight."""
         if self.x or self.base is not None:
             return self
-        keys = [*np.atleast_2d(self.y)]
-        if self.groups > 1:
-            keys.insert(0, self.codes)
-        first, number = _numbered(keys)
-        weight = np.bincount(number, weights=self.weight).astype(float)
-        codes = self.codes[first] if self.groups > 1 else None
-        return Sample.of(self.y[..., first], weight, codes, self.groups)
+        codes = self.codes if self.groups > 1 else None
+        pieces = [
+            _counted(
+                self.y[..., begin : begin + PIECE],
+                None if self.weight is None else self.weight[begin : begin + PIECE],
+                None if codes is None else codes[begin : begin + PIECE],
+            )
+            for begin in range(0, self.n, PIECE)
+        ]
+        y, weight, codes = pieces[0]
+        if len(pieces) > 1:
+            y, weight = np.concatenate([p[0] for p in pieces], axis=-1), np.concatenate([p[1] for p in pieces])
+            y, weight, codes = _counted(y, weight, None if codes is None else np.concatenate([p[2] for p in pieces]))
+        return Sample.of(y, weight, codes, self.groups)
+
+    @cached_property
+    def repetitive(self) -> bool:
+        """Whether rows are equal so often that to work on the distinct ones is quicker, the counting included.
+
+        Of many rows, judged from some: Chao's estimate of the number of kinds from those met once and twice (Chao 1984,
+        Scandinavian Journal of Statistics 11, 265-270, in its bias-corrected form).
+        """
+        if self.x or self.base is not None:
+            return False
+        rows = np.arange(self.n)
+        if self.n > JUDGED:
+            rows = np.random.default_rng(0).integers(self.n, size=JUDGED)
+        keys = [np.searchsorted(self.offsets, rows, side="right"), *np.atleast_2d(self.y)[:, rows]]
+        times = np.bincount(_numbered(keys)[1])
+        kinds = float(times.size)
+        if self.n > JUDGED:
+            once, twice = float((times == 1).sum()), float((times == 2).sum())
+            kinds += once * (once - 1) / (2 * (twice + 1))
+        return OFTEN * kinds <= self.n
+
+
+def _counted(y: Array, weight: Array | None, codes: Index | None) -> tuple[Array, Array, Index | None]:
+    """The distinct rows of each group, their summed weights, and their groups."""
+    first, number = _numbered([*([] if codes is None else [codes]), *np.atleast_2d(y)])
+    summed = np.bincount(number, weights=weight).astype(float)
+    return y[..., first], summed, None if codes is None else codes[first]
 
 
 def _numbered(keys: list[Any]) -> tuple[Index, Index]:
@@ -225,11 +264,21 @@ def _numbered(keys: list[Any]) -> tuple[Index, Index]:
 
 
 def _ranks(values: Array | Index) -> tuple[int, Index]:
-    """How many distinct values there are, and which of them each is; by counting where they are small integers."""
+    """How many distinct values there are, and which of them each is; by counting where few can lie between them."""
     low, high = values.min(), values.max()
-    if high - low <= 4 * values.size + 1000 and (values.dtype.kind == "i" or np.all(values == np.floor(values))):
-        offset = (values - low).astype(np.intp)
-        present = np.bincount(offset) > 0
-        return int(present.sum()), (np.cumsum(present) - 1)[offset]
+    with np.errstate(all="ignore"):
+        width = float(high) - float(low)
+    for scale in SCALES if values.dtype.kind == "f" else SCALES[:1]:
+        if not width * scale <= 4 * values.size + 1000:  # an end may be infinite
+            break
+        if _written(values[:64], scale) and _written(values, scale):
+            offset = (np.rint(values * scale) - np.rint(low * scale)).astype(np.intp)
+            present = np.bincount(offset) > 0
+            return int(present.sum()), (np.cumsum(present) - 1)[offset]
     unique, inverse = np.unique(values, return_inverse=True)
     return int(unique.size), inverse.ravel()
+
+
+def _written(values: Array | Index, scale: float) -> bool:
+    """Whether every number is the double nearest to an integer over `scale`, as one read from so few decimals is."""
+    return bool(np.all(np.rint(values * scale) / scale == values))

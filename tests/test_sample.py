@@ -1,4 +1,4 @@
-"""Rows in groups: reductions against plain loops, chunks that lose nothing, collapse that keeps sums."""
+"""Rows in groups: reductions against plain loops, chunks that lose nothing, counts of equal rows that keep sums."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mlefit.sample as rows_in
 from mlefit.sample import Sample
 
 
@@ -70,25 +71,64 @@ def test_chunks_cover_every_row_once(case, size):
 
 @settings(deadline=None)
 @given(samples())
-def test_collapse_keeps_weighted_sums(case):
+def test_distinct_rows_keep_weighted_sums(case):
     y, weight, codes = case
     sample = Sample.of(np.round(y) % 7, weight, codes)
-    small = sample.collapse()
+    small = sample.distinct
     for power in (0, 1, 2):
         np.testing.assert_allclose(small.sum(small.y**power), sample.sum(sample.y**power), rtol=1e-9, atol=1e-9)
     assert all(np.unique(small.y[a:b]).size == b - a for a, b in pairwise(small.offsets))
 
 
-def test_collapse_of_several_columns():
-    sample = Sample.of(np.array([[1.0, 2, 1, 1], [5.0, 5, 5, 6]])).collapse()
+def test_distinct_rows_of_several_columns():
+    sample = Sample.of(np.array([[1.0, 2, 1, 1], [5.0, 5, 5, 6]])).distinct
     rows = {(float(a), float(b)): float(w) for (a, b), w in zip(sample.y.T, sample.weight, strict=True)}
     assert rows == {(1, 5): 2, (2, 5): 1, (1, 6): 1}
 
 
-def test_collapse_of_numbers_far_apart():
-    sample = Sample.of(np.array([0.0, 1e300, 1e300, -5.5])).collapse()
+def test_distinct_rows_of_numbers_far_apart():
+    sample = Sample.of(np.array([0.0, 1e300, 1e300, -5.5])).distinct
     np.testing.assert_array_equal(sample.y, [-5.5, 0, 1e300])
     np.testing.assert_array_equal(sample.weight, [1, 1, 2])
+
+
+@given(samples(), st.integers(1, 5))
+def test_distinct_rows_are_the_same_when_counted_in_pieces(case, size):
+    y, weight, codes = case
+    sample = Sample.of(np.round(y) % 7 / 10, weight, codes)
+    whole, before = sample.distinct, rows_in.PIECE
+    try:
+        rows_in.PIECE = size
+        pieces = Sample(sample.y, sample.weight, sample.offsets).distinct
+    finally:
+        rows_in.PIECE = before
+    np.testing.assert_array_equal(pieces.y, whole.y)
+    np.testing.assert_array_equal(pieces.offsets, whole.offsets)
+    np.testing.assert_allclose(pieces.weight, whole.weight)
+
+
+@pytest.mark.parametrize(
+    ("y", "often"),
+    [
+        (np.arange(1000.0), False),
+        (np.arange(1000.0) % 50, True),
+        (np.arange(1000.0) % 200, False),
+        (np.arange(200_000.0) % 20_000 / 10, True),
+        (np.sort(np.arange(200_000.0) % 20_000), True),
+        (np.arange(200_000.0), False),
+        (np.where(np.arange(200_000) % 2, 0.0, np.arange(200_000.0)), False),  # half are of one kind
+        (np.stack([np.full(1000, -np.inf), np.arange(1000.0) % 50]), True),
+        (np.stack([np.arange(1000.0), np.arange(1000.0) % 50]), False),
+    ],
+)
+def test_rows_that_repeat_themselves_are_seen(y, often):
+    assert Sample(y).repetitive is often
+
+
+@pytest.mark.parametrize(("kinds", "often"), [(20, True), (100, False)])
+def test_rows_repeat_themselves_within_their_groups(kinds, often):
+    y = np.arange(1000.0) % kinds
+    assert Sample.of(y, None, np.arange(1000) // 250).repetitive is often
 
 
 @settings(deadline=None)

@@ -97,7 +97,7 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
     """
     generator = np.random.default_rng(plan.seed)
     family, start = fit.family, fit.eta
-    rows = sample.collapse() if family.discrete and not importance else sample
+    rows = sample.distinct if (family.discrete or sample.repetitive) and not importance else sample
     if plan.kind == "parametric":
         parts = simulated(family, start, sample, plan.replicates, generator)
         fitted: Iterator[Solution] = (refit(family, part, start) for part in parts)

@@ -58,7 +58,7 @@ class _Kinds:
     def __init__(self, sample: Sample, left: Array, right: Array, others: Array) -> None:
         rows = np.stack([left, right, *others])
         with np.errstate(invalid="ignore"):  # infinite ends
-            kinds = Sample(rows, sample.weight, sample.offsets).collapse()
+            kinds = Sample(rows, sample.weight, sample.offsets).distinct
         assert kinds.weight is not None
         self.left, self.right, self.others = kinds.y[0], kinds.y[1], kinds.y[2:]
         self.weight, self.codes, self.groups = kinds.weight, kinds.codes, kinds.groups

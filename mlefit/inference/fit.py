@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mlefit import deadline
 from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError, no_level
-from mlefit.families.base import NO_DISTRIBUTION, Family
+from mlefit.families.base import NO_DISTRIBUTION, ExponentialFamily, Family, TermFamily
 from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals, result
@@ -361,8 +361,8 @@ def _fit_sample(
         ]  # fmt: skip
     if family.adaptive:
         family = family.suited(sample)
-    if family.discrete and options.weight_kind == "frequency":
-        sample = sample.collapse()
+    if options.weight_kind == "frequency":
+        sample = condensed(family, sample)
     kinds = family.kinds(sample.y)
     if kinds is not None:
         sample = sample.arranged(kinds)
@@ -386,6 +386,16 @@ def _fit_sample(
         dropped=dropped,
         sample=whole,
     )
+
+
+def condensed(family: Family, sample: Sample) -> Sample:
+    """The same rows with equal ones counted, where that makes a fit quicker: weights are taken for frequencies.
+
+    Families that sum a few terms are done with their rows before they could be counted.
+    """
+    if family.discrete or (not isinstance(family, (ExponentialFamily, TermFamily)) and sample.repetitive):
+        return sample.distinct
+    return sample
 
 
 def report(

@@ -18,7 +18,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.families.reparameterised import Reparameterised
 from mlefit.inference.deviance import deviances
-from mlefit.inference.fit import solve
+from mlefit.inference.fit import condensed, solve
 from mlefit.inference.linear_ends import Placed, check, constant, place, predicted
 from mlefit.inference.linear_model import Block, Problem, constants, make
 from mlefit.objective import RowObjective, objective
@@ -295,7 +295,7 @@ def _constant_models(batch: _Batch) -> tuple[Array, Array, Array]:
     """
     family, sample = batch.family, batch.sample
     rows = Sample(sample.y, sample.weight, sample.offsets)
-    rows = rows.collapse() if family.discrete else rows
+    rows = condensed(family, rows)
     inner, forms = family, []
     while isinstance(inner, Reparameterised):  # constants are the same in every form
         forms.append(inner.form)

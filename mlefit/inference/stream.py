@@ -105,7 +105,7 @@ class _Statistics:
             assert centre is not None
             first = part.sample.y if part.sample.y.ndim == 1 else part.sample.y[0]
             with np.errstate(all="ignore"):
-                whole = part.sample.collapse() if self.family.discrete else part.sample
+                whole = part.sample.distinct if self.family.discrete else part.sample
                 for groups, rows in whole.chunks():
                     sums = self.family.summed(rows, centre[:, at[groups]])
                     if totals is None:
@@ -153,7 +153,7 @@ class _Rows:
             counts = np.concatenate([counts, np.zeros(len(index) - counts.size, dtype=np.intp)])
             counts[at] += sample.counts
             if collapse:
-                counted.append(sample.collapse(), at)
+                counted.append(sample.distinct, at)
                 continue
             rows = [*np.atleast_2d(sample.y), *([] if sample.weight is None else [sample.weight])]
             columns = columns or [_Column(np.float64) for _ in rows]
@@ -198,7 +198,7 @@ class _Counted:
         codes = np.concatenate([c for _, _, c in self.kept])
         codes = codes if place is None else place[codes]
         self.present, codes = np.unique(codes, return_inverse=True)
-        return Sample.of(y, weight, codes, self.present.size).collapse()
+        return Sample.of(y, weight, codes, self.present.size).distinct
 
     def sample(self, place: Index) -> Sample:
         """Everything, group i of the stream as group place[i]."""

@@ -31,7 +31,7 @@ def drawn(family, n, generator):
 def test_replicates_are_the_fits_of_resampled_rows(family):
     generator = np.random.default_rng(11)
     sample = drawn(family, 150, generator)
-    rows = sample.collapse() if family.discrete else sample
+    rows = sample.distinct if family.discrete else sample
     fit = fit_sample(family, sample, Options(interval="none"))[0]
     found = b.bootstrap(fit, sample, b.Plan(20, 5))
     times = b._times(rows, 20, np.random.default_rng(5), False)

@@ -62,6 +62,27 @@ def test_frequency_weight_is_so_many_rows(name: str) -> None:
         np.testing.assert_allclose(weighted.covariance, repeated.covariance, rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.parametrize("interval", ["wald", "profile"])
+@pytest.mark.parametrize("name", ["weibull", "gamma", "lognormal", "mixture:normal*2", "von-mises", "poisson"])
+def test_counting_equal_rows_first_changes_no_fit(name: str, interval: str, monkeypatch) -> None:
+    generator = np.random.default_rng(3)
+    y = np.where(generator.random(600) < 0.5, generator.poisson(4, 600), generator.poisson(14, 600)) / 2 + 1
+    y = y % 3 if name == "von-mises" else y
+    event = None if name in ("mixture:normal*2", "von-mises") else (generator.random(600) < 0.7).astype(int)
+    y = np.floor(y) if name == "poisson" else y
+    fits = []
+    for often in (8, np.inf):
+        monkeypatch.setattr("mlefit.sample.OFTEN", often)
+        fits.append(mlefit.fit(y, name, event=event, interval=interval))
+    counted, plain = fits
+    assert counted.converged
+    assert counted.n == plain.n == 600
+    assert counted.log_likelihood == pytest.approx(plain.log_likelihood, rel=1e-12)
+    np.testing.assert_allclose(counted.theta, plain.theta, rtol=1e-7)
+    np.testing.assert_allclose(counted.covariance, plain.covariance, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(counted.lower, plain.lower, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_parameter_fixed_at_its_estimate_changes_nothing(name: str) -> None:
     y = values(name, 60, 3)
