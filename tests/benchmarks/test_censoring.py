@@ -31,7 +31,7 @@ FAMILIES = {
     "lognormal": ((1.0, 0.5), stats.lognorm),
     "loglogistic": ((3.0, 2.0), stats.fisk),
 }
-KINDS = ("intervals", "mixed", "right-censored", "delayed entry")
+KINDS = ("intervals", "mixed", "right-censored", "right-censored, whole units", "delayed entry")
 
 R = """
 suppressMessages(library(survival))
@@ -47,8 +47,10 @@ cat(best, sprintf("%.10f", fit$loglik[2]), "\\n")
 def rows(kind, y, width, generator):
     """Lower and upper ends, (2, n), NaN where there is none; for delayed entry the value and its limit below."""
     n = y.size
-    if kind == "right-censored":
+    if kind.startswith("right-censored"):
         end = generator.uniform(0.3, 2.0, n) * np.median(y)
+        if "whole" in kind:
+            y, end = np.ceil(50 * y), np.ceil(50 * end)
         return np.stack([np.minimum(y, end), np.where(y <= end, y, nan)])
     if kind == "delayed entry":
         return np.stack([y, y * generator.random(n)])
@@ -68,7 +70,7 @@ def simulated(name, kind):
 
 
 def ours(name, kind, data):
-    if kind == "right-censored":
+    if kind.startswith("right-censored"):
         event = (data[0] == data[1]).astype(float)
         return mlefit.fit(data[0], name, event=event)
     if kind == "delayed entry":
@@ -134,7 +136,7 @@ def test_beside_survreg_and_scipy(tmp_path):
         for kind in KINDS:
             data = simulated(name, kind)
             response = "Surv(lower, upper, type = 'interval2')"
-            if kind == "right-censored":
+            if kind.startswith("right-censored"):
                 response = "Surv(lower, !is.na(upper))"
             data.tofile(tmp_path / "data")
             if kind == "delayed entry":  # neither of the two knows it
