@@ -2,7 +2,8 @@
 
 Replicates are the groups of one sample, so a thousand of them are fitted like a thousand groups. For an exponential
 family a resample is nothing but multinomial weights on the rows' statistics: one matrix product gives the sums of all
-replicates, and no row is looked at twice.
+replicates, and no row is looked at twice. Of any other family it gives the first step of all replicates, from the
+derivatives of the rows at the estimate.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError
 from mlefit.families.base import ExponentialFamily, Family
 from mlefit.families.links import Array
@@ -24,7 +26,7 @@ from mlefit.predictors.constant import Constant
 from mlefit.progress import steps
 from mlefit.sample import Sample
 from mlefit.solvers.newton import newton
-from mlefit.solvers.solution import Solution
+from mlefit.solvers.solution import Solution, Sums
 
 Kind = Literal["nonparametric", "parametric"]
 Limits = Literal["bca", "percentile"]
@@ -33,6 +35,9 @@ CELLS: Final = 2**19  # rows of replicates held at once
 FEWEST: Final = 20  # replicates below which no limit can be read off
 HUGE: Final = 1e300
 ROWS: Final = 20_000  # drawn rows behind the acceleration of a parametric bootstrap
+# Standard errors that a replicate may be away from its estimate: far less than the replicates leave of a limit unknown.
+# A step of d standard errors leaves about d^2 / sqrt(n) to go, so that most replicates need two of them.
+CLOSE: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
     rows = sample.distinct if (family.discrete or sample.repetitive) and not importance else sample
     if plan.kind == "parametric":
         parts = simulated(family, start, sample, plan.replicates, generator)
-        fitted: Iterator[Solution] = (refit(family, part, start) for part in parts)
+        fitted: Iterator[Solution] = (refit(family, part, start, CLOSE) for part in parts)
         some = 1 + ROWS // max(1, round(float(sample.total_weight[0])))
         rows = next(simulated(family, start, sample, some, np.random.default_rng(plan.seed)))
         rows = Sample(rows.y)
@@ -116,10 +121,18 @@ def bootstrap(fit: Fit, sample: Sample, plan: Plan, *, importance: bool = False)
     return Replicates(eta[good], theta, int((~good).sum()), plan, rows, fit.effective_n)
 
 
-def refit(family: Family, sample: Sample, near: Array) -> Solution:
-    """Estimates of every group of a sample whose estimates lie near the scores `near`, (k,)."""
+def refit(family: Family, sample: Sample, near: Array, close: float = 0.0, sums: Sums | None = None) -> Solution:
+    """Estimates of every group of a sample whose estimates lie near the scores `near`, (k,).
+
+    Args:
+        family: whose.
+        sample: the rows.
+        near: where to start.
+        close: about how many standard errors from the estimates will do; 0 for as near as can be.
+        sums: those of every group at `near`, where they are known already.
+    """
     target = objective(family, Constant(), sample)
-    return _solved(family, target, sample, near)
+    return _solved(family, target, sample, near, close, sums)
 
 
 def simulated(family: Family, eta: Array, like: Sample, count: int, generator: np.random.Generator) -> Iterator[Sample]:
@@ -179,6 +192,7 @@ def _resampled_fits(
         with np.errstate(all="ignore"):
             centre = family.centre(sample)
             statistics = family.statistics(sample.y, centre)
+    expansion = None if statistics is not None else _expansion(family, sample, near)
     for begin in range(0, count, step):
         groups = min(step, count - begin)
         times = _times(sample, groups, generator, importance)
@@ -189,7 +203,30 @@ def _resampled_fits(
         else:
             group, row = np.nonzero(times)
             offsets = np.concatenate([[0], np.cumsum((times > 0).sum(axis=1))]).astype(np.intp)
-            yield refit(family, Sample(sample.y[..., row], times[group, row], offsets), near)
+            sums = None if expansion is None else _expanded(expansion @ times.T, near.size)
+            yield refit(family, Sample(sample.y[..., row], times[group, row], offsets), near, CLOSE, sums)
+
+
+def _expansion(family: Family, sample: Sample, near: Array) -> Array | None:
+    """Value, gradient and Hessian of every row at the scores `near`, (1 + k + k k, n): weighted sums are a resample's.
+
+    None where a parameter's start depends on the rows, or a row has no derivatives.
+    """
+    if family.irregular:
+        return None
+
+    def one(_: slice, part: Sample) -> Array:
+        terms = family.derivatives(part.y, near[:, None])
+        return np.concatenate([np.broadcast_to(t, (*t.shape[:-1], part.n)).reshape(-1, part.n) for t in terms])
+
+    with np.errstate(all="ignore"):
+        found = np.concatenate(list(Serial().map(one, Sample(sample.y))), axis=1)
+    return found if np.isfinite(found).all() else None
+
+
+def _expanded(sums: Array, size: int) -> Sums:
+    """The columns (1 + k + k k, G) of a product of `_expansion`."""
+    return Sums(sums[0], sums[1 : 1 + size].T, sums[1 + size :].T.reshape(-1, size, size))
 
 
 def _times(sample: Sample, groups: int, generator: np.random.Generator, importance: bool) -> Array:
@@ -203,7 +240,14 @@ def _times(sample: Sample, groups: int, generator: np.random.Generator, importan
     return generator.multinomial(max(1, round(float(sample.weight.sum()))), share, size=groups).astype(float)
 
 
-def _solved(family: Family, target: RowObjective | StatisticObjective, sample: Sample | None, near: Array) -> Solution:
+def _solved(
+    family: Family,
+    target: RowObjective | StatisticObjective,
+    sample: Sample | None,
+    near: Array,
+    close: float = 0.0,
+    sums: Sums | None = None,
+) -> Solution:
     irregular = np.array([name in family.irregular for name in family.names], dtype=bool)
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
@@ -213,7 +257,8 @@ def _solved(family: Family, target: RowObjective | StatisticObjective, sample: S
     if irregular.any():
         with np.errstate(all="ignore"):
             start[:, irregular] = family.start(sample).T[:, irregular]
-    found = newton(target, start, held=held, step=family.step)
+    last = np.sqrt(close * np.sqrt(sample.counts))
+    found = newton(target, start, held=held, step=family.step, last=last, sums=sums)
     lost = np.flatnonzero(~np.isfinite(found.sums.value))
     if lost.size:  # the estimate is impossible for these rows: begin as for a fit of their own
         part = sample.take(lost)

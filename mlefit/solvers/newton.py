@@ -30,6 +30,7 @@ def newton(
     held: NDArray[np.bool_] | None = None,
     step: Array | None = None,
     last: Array | float = 0.0,
+    sums: Sums | None = None,
     max_iterations: int = 200,
 ) -> Solution:
     """Minimise a batch of problems.
@@ -43,6 +44,7 @@ def newton(
         last: decrement, or (P,) of them, from which one step more is the last and its end is not looked at: Newton's
             steps converge quadratically, so the end is known well enough where the decrement is small enough. The sums
             and the decrement are then those before that step.
+        sums: those at `start`, where they are known already.
         max_iterations: steps after which a problem is given up.
     """
     theta = np.array(start, dtype=float)
@@ -51,7 +53,7 @@ def newton(
     frozen = np.broadcast_to(np.zeros(size, dtype=bool) if held is None else held, theta.shape)
     limit = np.full(size, np.inf) if step is None else step
     final = np.broadcast_to(np.asarray(last, dtype=float), count)
-    sums = objective.sums(theta, numbers)
+    sums = sums or objective.sums(theta, numbers)
     value, gradient, hessian = sums.value.copy(), sums.gradient.copy(), sums.hessian.copy()
     iterations = np.zeros(count, dtype=np.intp)
     decrement = np.full(count, np.inf)

@@ -95,6 +95,14 @@ def test_finished_problems_leave_the_batch():
     assert target.asked == alone.asked + 50
 
 
+def test_sums_known_at_the_start_are_not_asked_for():
+    target, other = Analytic(rosenbrock), Analytic(rosenbrock)
+    start = np.array([[-1.2, 1.0], [2.0, 2.0]])
+    found = newton(target, start, sums=Analytic(rosenbrock).sums(start, np.arange(2)))
+    np.testing.assert_array_equal(found.theta, newton(other, start).theta)
+    assert target.asked == other.asked - 2
+
+
 def test_an_infinite_start_is_given_up():
     def wall(theta, number):
         return np.inf, [np.nan], [[np.nan]]
