@@ -20,6 +20,9 @@ from mlefit.solvers.solution import Objective, Solution
 
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
 ROUNDED: Final = 1e-2  # the same, at most, where the scores themselves cannot be told apart more closely
+AWAY: Final = 6.0  # a change of a score after which the likelihood has fallen if the parameter does not run off there
+FALLEN: Final = 0.01  # by this much
+LEVEL: Final = 1e-3  # and where it has not changed by this, it may well run off
 WIDE: Final = 1e3  # a standard error of a logarithm that says nothing: the likelihood is flat on the way to its end
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
 INFLATED: Final = 1e6  # a variance, relative to that with the others held, of a parameter on a ridge
@@ -103,6 +106,7 @@ def certify(
     counts: NDArray[np.integer[Any]],
     spikes: Sequence[str] = (),
     silent: NDArray[np.bool_] | None = None,
+    objective: Objective | None = None,
 ) -> Verdict:
     """Judge a batch of fits.
 
@@ -115,6 +119,7 @@ def certify(
         counts: (G,) rows.
         spikes: why the likelihood is unbounded, "" where it is not, one a problem; see `Family.unbounded`.
         silent: (G, k) scores that the likelihood does not depend on; None for none.
+        objective: what was minimised, to ask it where a parameter runs off to.
     """
     theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
     count, size = theta.shape
@@ -151,7 +156,8 @@ def certify(
             error = np.sqrt(np.einsum("ijj->ij", inverse) * np.minimum(weight, 1.0)[:, None])
             running |= small & bounded & ~irregular & regular & (error > WIDE) & (lowest > FLAT)[:, None]
             if running.any():
-                edge = np.where(running, _heading(family, theta, step, scale), edge)
+                side = _heading(family, theta, step, scale)
+                edge = np.where(running, _falling(objective, solution, running, side), edge)
                 regular &= edge == 0
                 inverse, lowest, condition = _invert(hessian, regular)
             ridge = (solution.decrement > GRADIENT) | (lowest <= FLAT)
@@ -300,6 +306,30 @@ def _heading(family: Family, theta: Array, step: Array, scale: Array) -> NDArray
     far = np.abs(theta) > FAR + _units(family, scale)
     side = np.where(limits != 0, limits, np.sign(np.where(step != 0, step, theta)))
     return np.where(far, np.sign(theta), side).astype(np.int8)
+
+
+def _falling(
+    objective: Objective | None, solution: Solution, running: NDArray[np.bool_], side: NDArray[np.int8]
+) -> NDArray[np.int8]:
+    """The sides (G, k) with those turned round where the nll rises and on the other side does not.
+
+    Where the likelihood is flat for an end that is far away still, Newton's step is rounding error too.
+    """
+    side = side.copy()
+    if objective is None:
+        return side
+    for j in range(side.shape[1]):
+        rows = np.flatnonzero(running[:, j] & np.isfinite(solution.sums.value))
+        if not rows.size:
+            continue
+        change = []
+        for way in (1, -1):
+            trial = solution.theta[rows].copy()
+            trial[:, j] = np.clip(trial[:, j] + way * AWAY * side[rows, j], -BOUND, BOUND)
+            change.append(objective.value(trial, rows) - solution.sums.value[rows])
+        wrong = ~(change[0] < FALLEN) & (change[1] < LEVEL)
+        side[rows[wrong], j] *= -1
+    return side
 
 
 def _beyond(family: Family, theta: Array, scale: Array) -> NDArray[np.bool_]:

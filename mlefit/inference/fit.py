@@ -435,8 +435,9 @@ def report(
     spikes = family.unbounded(solution.theta.T, *ends)
     silent = unheard(family, target, solution, weight)
     verdict = certify(
-        family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes, silent=silent
-    )
+        family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes, silent=silent,
+        objective=target,
+    )  # fmt: skip
     eta = solution.theta.T
     with np.errstate(all="ignore"):
         score_covariance = verdict.covariance
