@@ -23,6 +23,7 @@ ROUNDED: Final = 1e-2  # the same, at most, where the scores themselves cannot b
 AWAY: Final = 6.0  # a change of a score after which the likelihood has fallen if the parameter does not run off there
 FALLEN: Final = 0.01  # by this much
 LEVEL: Final = 1e-3  # and where it has not changed by this, it may well run off
+BENT: Final = 0.005  # of the nll, where its curvature promises 0.5
 WIDE: Final = 1e3  # a standard error of a logarithm that says nothing: the likelihood is flat on the way to its end
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
 INFLATED: Final = 1e6  # a variance, relative to that with the others held, of a parameter on a ridge
@@ -188,6 +189,8 @@ def certify(
     with np.errstate(all="ignore"):
         spacing = np.sqrt(np.where(regular, diagonal * (np.finfo(float).eps * theta) ** 2, 0.0).sum(axis=1))
     arrived = finite & (decrement <= np.clip(np.nan_to_num(spacing), max(GRADIENT, family.roughness), ROUNDED))
+    if objective is not None and family.roughness:
+        arrived &= ~_misjudged(objective, solution, regular & ~irregular)
     # A density may well be infinite at an end of its support: a sound interior maximum is no spike.
     sound = arrived & positive & (edge == 0).all(axis=1)
     spike &= ~sound
@@ -330,6 +333,23 @@ def _falling(
         wrong = ~(change[0] < FALLEN) & (change[1] < LEVEL)
         side[rows[wrong], j] *= -1
     return side
+
+
+def _misjudged(objective: Objective, solution: Solution, free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Problems (G,) whose second differences are not those of the likelihood: it does not rise as they say.
+
+    Differences taken across the edge of what can be computed are huge, and make any gradient look small. `free` (G, k)
+    tells the scores to look at.
+    """
+    theta, sums = solution.theta, solution.sums
+    lost = np.zeros(len(theta), dtype=bool)
+    for j in range(theta.shape[1]):
+        rows = np.flatnonzero(free[:, j] & np.isfinite(sums.value))
+        for way in (1, -1) if rows.size else ():
+            trial = theta[rows].copy()
+            trial[:, j] += way / np.sqrt(sums.hessian[rows, j, j])
+            lost[rows] |= np.abs(objective.value(trial, rows) - sums.value[rows]) < BENT
+    return lost
 
 
 def _beyond(family: Family, theta: Array, scale: Array) -> NDArray[np.bool_]:
