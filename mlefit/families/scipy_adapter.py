@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit import deadline
-from mlefit.errors import UsageError, nearest
+from mlefit.errors import DataError, UsageError, nearest
 from mlefit.families import bounds
-from mlefit.families.base import Derivatives, Family, Parameter, Rows
+from mlefit.families.base import NO_DISTRIBUTION, Derivatives, Family, Parameter, Rows
 from mlefit.families.links import BOUND, Array, Link, identity, log
 from mlefit.families.pinned import Pinned
 from mlefit.families.support import Support
@@ -35,6 +35,9 @@ BLOCK: Final = 65_536
 STEP: Final = 0.016
 HIGHEST: Final = -700.0  # no nll of a density worth having is lower: scipy's own overflow far off
 CERTAIN: Final = -1e-6  # and none of a probability is lower than 0, rounding aside
+EXCESS: Final = 1.001  # an integral of a density above this is no matter of rounding
+ASKED: Final = 20  # estimates whose density is integrated
+ASKING: Final = 1.0  # seconds for that, less as the time for the fit runs out
 CENTRE: Final = -205 / 72
 WEIGHTS: Final = tuple(
     (sign * s, sign * slope, curve)
@@ -51,6 +54,7 @@ RISING: Final = 0.5  # of the log density on a stretch of a factor of 1e4: more 
 SLIP: Final = 1e-9  # of the scale; a value this near to an end that is tied to it is the end
 KINK: Final = 1e-5  # of the scale, over which the value at a kink is differenced
 SMALL: Final = 1e-4  # of a score, over which parameters are differenced
+STILL: Final = 1e-14  # relative, a change of a parameter over that which is none
 # The density is highest at an end of the support that moves with these parameters, so that their estimates are the
 # extremes of the data, whatever the others are.
 LOWEST: Final = frozenset(
@@ -72,6 +76,12 @@ LIMITS: Final = {
 LIMITS_BELOW: Final = {
     ("lognorm", "s"): "normal", ("invgauss", "mu"): "normal", ("fatiguelife", "c"): "normal",
     ("exponnorm", "K"): "normal",
+}  # fmt: skip
+
+# Parameters of which one says what the others say already: the same distribution has any value of it.
+REDUNDANT: Final[Mapping[str, tuple[str, ...]]] = {
+    "genexpon": ("a", "b", "c", "scale"), "dpareto_lognorm": ("u", "scale"), "loguniform": ("a", "b", "scale"),
+    "reciprocal": ("a", "b", "scale"),
 }  # fmt: skip
 
 # Where the standard density has a kink: at a number, or at a shape.
@@ -329,6 +339,9 @@ class ScipyFamily(Family):
                 moved[j] += s * step
                 result[:, j] += slope * self.inverse(moved)
             result[:, j] /= step
+            # What does not move at all, such as the middle of two values, comes out as rounding error.
+            own = self.inverse(eta)
+            result[:, j] = np.where(np.abs(result[:, j]) * step <= STILL * np.abs(own), 0.0, result[:, j])
         return result
 
     # -- the likelihood ------------------------------------------------------------------------------------------
@@ -516,11 +529,26 @@ class ScipyFamily(Family):
         """The family with the ties that these rows call for, near their estimate; of several groups those of the first.
 
         Raises:
-            DataError: the likelihood is unbounded.
+            DataError: the likelihood is unbounded, or parameters cannot be told apart.
         """
         from mlefit.families.scipy_search import suited
 
+        self.refuse_redundant()
         return suited(self, rows)
+
+    def refuse_redundant(self) -> None:
+        """Raise where parameters are free of which one has to be held.
+
+        Raises:
+            DataError: they are.
+        """
+        every = REDUNDANT.get(self.short, ())
+        if every and set(every) <= set(self.names):
+            names = f"{', '.join(every[:-1])} and {every[-1]}"
+            raise DataError(
+                f"{names} of {self.name} cannot all be estimated, for one of them can have any value and the "
+                f"distribution still be the same; hold one: --fix {every[-1]}=1"
+            )
 
     def start(self, rows: Rows) -> Array:
         """Scores (k, G): near the estimate where it is known, with values and integers of each group's own."""
@@ -537,6 +565,7 @@ class ScipyFamily(Family):
         from mlefit.families import scipy_search
 
         if self.near is None:
+            self.refuse_redundant()
             return scipy_search.starts(self, rows)
         known = self.start(rows)
         return [known] if self._mark == scipy_search.mark(rows) else [known, *scipy_search.starts(self, rows)]
@@ -603,6 +632,38 @@ class ScipyFamily(Family):
                     if name not in known and close and self.rise(name, theta[:-2]) > RISING:
                         said[g] = f"its support ends at the value {extreme:g}, where the density is infinite"
         return said
+
+    def doubts(self, eta: Array) -> list[str]:
+        """That scipy's density is none, as at parameters where its formula has lost all digits to rounding."""
+        said = [""] * eta.shape[1]
+        for g in range(min(eta.shape[1], ASKED) if not self.discrete else 0):
+            try:
+                with deadline.within(min(ASKING, ASKING / LIMIT * deadline.left())):
+                    total = self.mass(eta[:, g])
+            except TimeoutError:
+                break
+            if EXCESS < total < np.inf:
+                said[g] = (
+                    f"scipy's density of {self.short} integrates to {total:.4g} at these parameters, not to 1: "
+                    f"{NO_DISTRIBUTION}"
+                )
+        return said
+
+    def mass(self, eta: Array) -> float:
+        """The integral of a continuous density at scores (k,); infinite where it is not known."""
+        from mlefit.families import panels
+
+        shapes = [np.asarray(v, dtype=float) for v in self._theta(eta)[:-2]]
+        low, high = (float(end) for end in self.distribution._get_support(*shapes))
+        if not (np.isfinite(shapes).all() and low < high):
+            return np.inf
+        none = np.array([np.inf])
+
+        def log_density(u: Array, _: panels.Index) -> Array:
+            return -self._standard(u, shapes)
+
+        with np.errstate(all="ignore"):
+            return float(np.exp(panels.cut(log_density, Support(low, high), none, -none).log_total()[0]))
 
     # -- the distribution -----------------------------------------------------------------------------------
 

@@ -168,7 +168,7 @@ class _Search:
     # -- without ties --------------------------------------------------------------------------------------------
 
     def free(self, thorough: bool = True, more: Iterable[Array] = ()) -> list[Array]:
-        """The best scores found (k,), best first; those at which the likelihood is unbounded left out.
+        """The best scores found (k,), best first; those at which the likelihood is unbounded, or none, left out.
 
         Raises:
             DataError: all are.
@@ -182,6 +182,7 @@ class _Search:
         if not thorough:
             return tried[:2]
         sound: list[Array] = []
+        doubtful: list[Array] = []
         reason = ""
         for i, eta in enumerate(tried):
             if i >= REFINED and (sound or i >= SEVERAL):
@@ -196,7 +197,8 @@ class _Search:
                 said = family.unbounded(one[:, None], *self.extremes)[0]
                 reason = reason or said
                 if not said and self.total(family, one) < 1e300:
-                    sound.append(one)
+                    (doubtful if family.doubts(one[:, None])[0] else sound).append(one)
+        sound = sound or doubtful
         if not sound:
             hint = " ".join(f"--fix {n}=..." for n in ("loc", "scale") if n in family.names)
             raise DataError(f"the likelihood of {family.name} is unbounded: {reason}; hold it: {hint}")
