@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlefit import deadline
-from mlefit.errors import DataError, UsageError, nearest
+from mlefit.errors import UsageError, nearest
 from mlefit.families import bounds
 from mlefit.families.base import NO_DISTRIBUTION, Derivatives, Family, Parameter, Rows
 from mlefit.families.links import BOUND, Array, Link, identity, log
@@ -71,7 +71,7 @@ LIMITS: Final = {
     ("t", "df"): "normal", ("chi2", "df"): "normal", ("gamma", "a"): "normal", ("erlang", "a"): "normal",
     ("nakagami", "nu"): "normal", ("rice", "b"): "normal", ("invgamma", "a"): "normal", ("johnsonsu", "b"): "normal",
     ("pareto", "b"): "exponential", ("lomax", "c"): "exponential", ("genlogistic", "c"): "gumbel",
-    ("exponnorm", "K"): "exponential",
+    ("exponnorm", "K"): "exponential", ("loguniform", "a"): "uniform", ("reciprocal", "a"): "uniform",
 }  # fmt: skip
 LIMITS_BELOW: Final = {
     ("lognorm", "s"): "normal", ("invgauss", "mu"): "normal", ("fatiguelife", "c"): "normal",
@@ -528,27 +528,21 @@ class ScipyFamily(Family):
     def suited(self, rows: Rows) -> Family:
         """The family with the ties that these rows call for, near their estimate; of several groups those of the first.
 
+        Of parameters that cannot be told apart the last is held at 1.
+
         Raises:
-            DataError: the likelihood is unbounded, or parameters cannot be told apart.
+            DataError: the likelihood is unbounded.
         """
         from mlefit.families.scipy_search import suited
 
-        self.refuse_redundant()
+        if self._redundant():
+            return self.pin({self._redundant()[-1]: 1.0}).suited(rows)
         return suited(self, rows)
 
-    def refuse_redundant(self) -> None:
-        """Raise where parameters are free of which one has to be held.
-
-        Raises:
-            DataError: they are.
-        """
+    def _redundant(self) -> tuple[str, ...]:
+        """Parameters of which one says what the others say, where all are free."""
         every = REDUNDANT.get(self.short, ())
-        if every and set(every) <= set(self.names):
-            names = f"{', '.join(every[:-1])} and {every[-1]}"
-            raise DataError(
-                f"{names} of {self.name} cannot all be estimated, for one of them can have any value and the "
-                f"distribution still be the same; hold one: --fix {every[-1]}=1"
-            )
+        return every if set(every) <= set(self.names) else ()
 
     def start(self, rows: Rows) -> Array:
         """Scores (k, G): near the estimate where it is known, with values and integers of each group's own."""
@@ -565,7 +559,6 @@ class ScipyFamily(Family):
         from mlefit.families import scipy_search
 
         if self.near is None:
-            self.refuse_redundant()
             return scipy_search.starts(self, rows)
         known = self.start(rows)
         return [known] if self._mark == scipy_search.mark(rows) else [known, *scipy_search.starts(self, rows)]
