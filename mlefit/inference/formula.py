@@ -321,11 +321,23 @@ def _checked(piece: str, available: tuple[str, ...], text: str) -> Iterator[tupl
     Raises:
         UsageError: anything but columns, numbers, arithmetic and known functions.
     """
+    from formulaic.utils.code import sanitize_variable_name, sanitize_variable_names
+
+    quoted: dict[str, str] = {}  # columns in backticks, by what the library calls them within Python
+    for column in dict.fromkeys(re.findall(r"`([^`]*)`", piece)):
+        inner = sanitize_variable_name(_known(column, available, text), {}, reserved_names=())
+        if inner != column and (inner in available or inner in quoted):
+            raise UsageError(
+                f"{piece!r} in the formula {text!r}: inside a function `{column}` reads like "
+                f"`{quoted.get(inner, inner)}`; rename one of the two columns"
+            )
+        quoted[inner] = column
     try:
-        tree = ast.parse(piece, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = ast.parse(sanitize_variable_names(piece, {}, {}), mode="eval")
+    except (SyntaxError, ValueError, IndexError, RecursionError, MemoryError):
         raise UsageError(f"{piece!r} in the formula {text!r} cannot be read") from None
-    yield from _walk(tree.body, False, piece, available, text)
+    for name, inside in _walk(tree.body, False, piece, (*quoted, *available), text):
+        yield quoted.get(name, name), inside
 
 
 def _walk(node: ast.AST, inside: bool, piece: str, available: tuple[str, ...], text: str) -> Iterator[tuple[str, bool]]:

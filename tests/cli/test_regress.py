@@ -127,6 +127,8 @@ def test_missing_values_are_dropped_counted_or_refused(mlefit, table):
         ("y ~ C(g, [1] * 10)", "multiplies"),
         ("y ~ x[0]", "cannot be read|columns, numbers"),
         ("y ~ `x`.real", "cannot be read|no column|columns, numbers"),
+        ("y ~ log(`my x`)", "no column 'my x'"),
+        ("y ~ log(`x`.real)", "columns, numbers"),
         ("y ~ hashed(x)", "may not call hashed"),
         ("y ~ .", "name the columns"),
     ],
@@ -351,6 +353,28 @@ def test_column_names_may_be_anything(mlefit, table):
     ran = mlefit("regress", path, "the y ~ `my x`")
     assert ran.status == 0, ran.err
     assert "mu[my x]" in ran.out
+
+
+def test_backticks_name_columns_within_functions_too(mlefit, table, tmp_path):
+    rows = [f"{(i * 7) % 5},{i + 1},{'uvw'[i % 3]}" for i in range(12)]
+    plain, odd = table("y,x,g", *rows, name="plain.csv"), table("y,my x,[g]-1", *rows, name="odd.csv")
+    expected = parameters(mlefit("regress", plain, "y ~ log(x) + center(x) + C(g)", "-f", "json"))
+    model = tmp_path / "m.mle"
+    ran = mlefit("regress", odd, "y ~ log(`my x`) + center(`my x`) + C(`[g]-1`)", "-f", "json", "--save", model)
+    assert list(parameters(ran).values()) == list(expected.values())
+    assert "mu[C(`[g]-1`)[T.v]]" in parameters(ran)
+    whole = [row["mu"] for row in csv.DictReader(io.StringIO(mlefit("predict", model, odd).out))]
+    part = mlefit("predict", model, odd, "--where", '"my x" < 3').out
+    assert [row["mu"] for row in csv.DictReader(io.StringIO(part))] == whole[:2]
+
+
+def test_columns_that_read_alike_within_functions_are_refused(mlefit, table):
+    path = table("y,a b,a-b,a_b", *(f"{(i * 7) % 5},{i + 1},{i % 3},{i % 4}" for i in range(12)))
+    for formula in ("y ~ exp(`a b`)", "y ~ exp(`a b` + `a-b`)"):
+        ran = mlefit("regress", path, formula)
+        assert (ran.status, ran.out) == (2, "")
+        assert "rename one of the two columns" in ran.err
+    assert mlefit("regress", path, "y ~ `a b` + `a-b` + a_b").status == 0
 
 
 def test_text_of_two_labels_is_bernoulli(mlefit, table, tmp_path):
