@@ -164,8 +164,9 @@ def _composed(name: str) -> Family:
     from mlefit.families.mixture import Mixture
 
     components: list[Family] = []
-    for part in rest.split("+"):
-        base, star, count = part.partition("*")
+    written = rest.lower().startswith("density:")  # a formula has signs of its own: the last * is the mixture's
+    for part in [rest] if written else rest.split("+"):
+        base, star, count = part.rpartition("*") if written else part.partition("*")
         if star and not (count.strip().isdigit() and int(count) > 0):
             raise UsageError(f"a number of components follows the *, such as mixture:normal*3; {count!r} is none")
         components += [get(base.strip())] * (int(count) if star else 1)

@@ -96,6 +96,17 @@ def test_quantiles_invert_the_distribution(name):
     assert family.variance(eta)[0] == pytest.approx(y.var(), rel=0.25)
 
 
+def test_components_may_be_a_density_written_down():
+    written = "density:-log(s) - 0.5*((y - m)/s)**2 - 0.5*log(2*pi); m, s>0"
+    mixture, normal = registry.get(f"mixture:{written}*2"), registry.get("mixture:normal*2")
+    assert mixture.names == ("weight_1", "m_1", "s_1", "m_2", "s_2")
+    eta = normal.forward(np.array([0.3, -1.0, 0.5, 2.0, 1.5]))
+    y = np.array([-2.0, 0.1, 3.0])
+    assert mixture.nll(y, eta[:, None]) == pytest.approx(normal.nll(y, eta[:, None]), rel=1e-12)
+    with pytest.raises(UsageError, match="a number of components follows"):
+        registry.get(f"mixture:{written}")
+
+
 def test_old_faithful():
     """R's mixtools::normalmixEM prints 54.61, 80.09, 5.87, 5.87, weight 0.361, log-likelihood -1034.002."""
     with open(DATA / "old_faithful.csv") as file:
