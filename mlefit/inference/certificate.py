@@ -220,7 +220,7 @@ def certify(
             certificates.append(Certificate(_number(decrement[i]), False, None, (), CERTAINTY))
             warnings.append((CERTAINTY,))
             continue
-        fallen = (_fallen(family, theta[i]) or _lost(family, lost_side[:, i])) if own_scores else ""
+        fallen = (over_cliff(family, theta[i]) or _lost(family, lost_side[:, i])) if own_scores else ""
         if not fallen and own_scores and not (arrived[i] and positive[i]):
             fallen = _climbing(family, theta[i])
         if fallen:
@@ -401,11 +401,11 @@ def interior(family: Family, solution: Solution, last: Array | float = 0.0) -> N
     return np.asarray(found & (np.einsum("ijj->ij", hessian) > 0).all(axis=1) & (lowest > FLAT))
 
 
-def _fallen(family: Family, theta: Array) -> str:
-    """Why a fit that ended at a cliff of the likelihood is none, "" elsewhere."""
-    for parameter, score in zip(family.parameters, theta, strict=True):
-        cliff = family.cliffs.get(parameter.name, -np.inf)
-        if parameter.link.inverse(score) < cliff + EDGE:
+def over_cliff(family: Family, scores: Array) -> str:
+    """Why a fit whose scores (k,) or, of rows, (k, n) are at a cliff of the likelihood is none, "" elsewhere."""
+    for parameter, score in zip(family.parameters, scores, strict=True):
+        cliff = family.cliffs.get(parameter.name)
+        if cliff is not None and np.min(parameter.link.inverse(score)) < cliff + EDGE:
             return (
                 f"the likelihood of {family.name} is unbounded as {parameter.name} falls to {cliff:g}, and these data "
                 "drive it there; no maximum-likelihood estimate exists"

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlefit.families.base import Family
-from mlefit.families.links import Array
+from mlefit.families.links import Array, identity, log
 from mlefit.families.reparameterised import Reparameterised
+from mlefit.inference.certificate import EDGE, FLAT, GRADIENT
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import condensed, solve
 from mlefit.inference.linear_ends import Placed, check, constant, place, predicted
@@ -91,6 +93,8 @@ def solved(problems: Sequence[Problem]) -> list[Solved]:
             null, constant, scores = _constant_models(batch)
         else:
             null, constant, scores = _intercepts(batch)
+        if not placed:
+            last, first = _from_constants(batch, (last, first), null, constant)
         residual, null_residual = deviances(
             batch.family, batch.sample, batch.scores(last.theta), scores, constants(batch.problems[0].blocks)
         )
@@ -184,6 +188,101 @@ def _solve(batch: _Batch) -> Found:
         if (last.decrement <= NOISE).all() and (last.sums.value <= target.value(start, every)).all():
             return last, last, []
     return *_in_turn(batch, start), []
+
+
+def _from_constants(
+    batch: _Batch, found: tuple[Solution, Solution], null: Array, constant: Array
+) -> tuple[Solution, Solution]:
+    """The solutions, solved again from models of constants where they did not arrive or are below such a model.
+
+    Steps from the start of a family with several parameters of shape can pass the maximum by, and run off along a ridge
+    or over a cliff. The models are that of the rows, and that of the rows without what their predictors explain.
+
+    Args:
+        found: last and first solution.
+        null: NLL of the models of constants, (G,).
+        constant: their scores without the offset, (k, G).
+    """
+    family, last, first = batch.family, *found
+    value = last.sums.value
+    lost = ~_sound(batch, last) | ~(value <= null + ALIKE * (1 + np.abs(null)))
+    places = np.flatnonzero(lost & np.isfinite(constant).all(axis=0))
+    if not places.size:
+        return found
+    part = _joined([batch.problems[g] for g in places.tolist()])
+    bases = [problem.sample.base for problem in part.problems]
+    added = np.stack([np.zeros(len(constant)) if base is None else base.mean(axis=1) for base in bases], axis=1)
+    starts = [_lifted(part, constant[:, places] + added), *_without_predictors(part, last.theta[places])]
+    where, inside = np.zeros(lost.size, dtype=np.intp), np.zeros(lost.size, dtype=bool)
+    where[places], inside[places] = np.arange(places.size), True
+    for start in starts:
+        again = newton(part.target, start, step=part.problems[0].step)
+        before, after = last.sums.value[places], again.sums.value
+        better = np.isfinite(after) & ~(before <= after + ALIKE * (1 + np.abs(after)))
+        if family.cliffs:  # the maximum is the highest one away from there
+            was, now = _sound(batch, last)[places], _sound(part, again)
+            better = np.where(was == now, better, now)
+        if better.any():
+            chosen = inside & better[where]
+            spread = Solution(
+                again.theta[where], Sums(after[where], again.sums.gradient[where], again.sums.hessian[where]),
+                again.decrement[where], again.iterations[where], again.solver,
+            )  # fmt: skip
+            last, first = _mixed(last, spread, chosen), _mixed(first, spread, chosen)
+    return last, last if found[1] is found[0] else first
+
+
+def _without_predictors(batch: _Batch, theta: Array) -> list[Array]:
+    """A start (G, p) at the model of constants of the rows less what the predictor of their place explains.
+
+    None where no parameter moves the rows along or stretches them.
+    """
+    family, sample, one = batch.family, batch.sample, batch.problems[0]
+    if family.size != len(family.parameters) or family.discrete:
+        return []
+    shifts = [j for j, p in enumerate(family.parameters) if p.name == "loc" and p.link is identity]
+    scales = [j for j, p in enumerate(family.parameters) if p.name in ("scale", "mean") and p.link is log]
+    if not (chosen := shifts or scales) or not np.isfinite(theta).all():
+        return []
+    j = chosen[0]
+    scores = batch.scores(theta)[j]
+    middle = np.array([scores[a:b].mean() for a, b in pairwise(sample.offsets)])
+    change = scores - np.repeat(middle, sample.counts)
+    with np.errstate(all="ignore"):
+        y = sample.y - change if shifts else sample.y * np.exp(-change)
+        rows = Sample(y, sample.weight, sample.offsets)
+        if not family.inside(y).all():
+            return []
+        eta = solve(family, rows, objective(family, Constant(), rows)).theta.T
+    if not np.isfinite(eta).all():
+        return []
+    start, block = _lifted(batch, eta), one.slices[j]
+    if any(problem.designs[j].intercept is None for problem in batch.problems):
+        return []
+    for g, problem in enumerate(batch.problems):
+        start[g, block] = theta[g, block]
+        start[g, block.start + int(problem.designs[j].intercept or 0)] += eta[j, g] - middle[g]
+    return [start]
+
+
+def _sound(batch: _Batch, solution: Solution) -> NDArray[np.bool_]:
+    """(G,) which solutions are at a maximum, away from the cliffs of the likelihood."""
+    found = (solution.decrement <= GRADIENT) & _curved(solution.sums.hessian)
+    for name, cliff in batch.family.cliffs.items():
+        j = batch.family.names.index(name)
+        values = batch.family.parameters[j].link.inverse(batch.scores(solution.theta)[j])
+        starts = batch.sample.offsets[:-1]
+        found &= np.minimum.reduceat(np.broadcast_to(values, batch.sample.n), starts) > cliff + EDGE
+    return np.asarray(found)
+
+
+def _curved(hessian: Array) -> NDArray[np.bool_]:
+    """(G,) whether an information (G, p, p) is positive definite, scaled to a unit diagonal."""
+    diagonal = np.einsum("gii->gi", hessian)
+    sound = np.isfinite(hessian).all(axis=(1, 2)) & (diagonal > 0).all(axis=1)
+    scale = 1 / np.sqrt(np.where(sound[:, None], diagonal, 1.0))
+    scaled = np.where(sound[:, None, None], hessian, np.eye(hessian.shape[1])) * scale[:, :, None] * scale[:, None, :]
+    return np.asarray(sound & (np.linalg.eigvalsh(scaled).min(axis=1, initial=1.0) > FLAT))
 
 
 def _alternated(batch: _Batch, start: Array) -> Found:

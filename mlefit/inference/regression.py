@@ -180,11 +180,12 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         spread, said = _by_cluster(names, spread, informed, errors["clusters"])
         verdict = replace(verdict, warnings=(*verdict.warnings, *said))
     lost, direction = verdict.lost, verdict.direction
-    variance = np.where(lost | unbounded | problem.uninformed | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
+    blind = lost | unbounded | verdict.steep | problem.uninformed
+    variance = np.where(blind | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
     std = np.sqrt(variance)
     gone = np.isnan(variance)
     spread = np.where(gone[:, None] | gone[None, :], np.nan, spread)
-    lower, upper = limits(problem, options, solution, beta, std, lost)
+    lower, upper = limits(problem, options, solution, beta, std, lost) if not verdict.steep else (std, std)
     theta = np.where(lost, np.where(direction > 0, np.inf, -np.inf), theta)
     theta = np.where(np.isnan(direction), np.nan, at_ends(problem, theta, lost, direction))
     chosen = case.scorer or LinearScorer.bare(family)

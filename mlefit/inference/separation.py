@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlefit.families.links import Array
+from mlefit.families.links import BOUND, Array
 from mlefit.families.reparameterised import modelled, root
-from mlefit.inference.certificate import FLAT, GRADIENT, SPIKE, Certificate
+from mlefit.inference.certificate import BEYOND, FLAT, GRADIENT, SPIKE, Certificate, over_cliff
 from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
 from mlefit.inference.recession import undetermined
@@ -25,6 +25,7 @@ from mlefit.solvers.solution import Solution
 FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
 CERTAIN: Final = 1e-3  # NLL per row that is on its way to 0
 NEAR: Final = 0.05  # of the mean distance from the end of a domain, the least one that is at the end
+SLACK: Final = 1e-4  # of the NLL, by which it may differ where a parameter comes to its limit as fast as 1/parameter
 FAINT: Final = 1e-4  # information in a direction, relative to the largest, that asks for a closer look
 
 
@@ -34,6 +35,7 @@ class Verdict:
     warnings: tuple[str, ...]
     lost: NDArray[np.bool_]  # (K,) coefficients that run off
     direction: Array  # (K,) which way; NaN where a coefficient is not determined
+    steep: bool = False  # a parameter runs off to a limit at which the likelihood of the others has ends
 
 
 def judge(problem: Problem, solution: Solution, total: float, placed: Placed | None = None) -> Verdict:
@@ -63,10 +65,16 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
             "to 0; no maximum-likelihood estimate exists"
         )
         return Verdict(Certificate(number(decrement), False, None, (), sentence), (sentence,), lost, direction)
+    if family.cliffs:
+        scores = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
+        if over := over_cliff(family, scores):
+            return Verdict(Certificate(number(decrement), False, None, (), over), (over,), lost, direction)
     said: list[str] = []
     edge: list[str] = []
     trouble = ""
-    for runaway in _merged(problem, _runaways(problem, solution)):
+    runaways = _merged(problem, _runaways(problem, solution))
+    away = [] if runaways else _limits(problem, solution, positive and decrement <= GRADIENT)
+    for runaway in [*runaways, *away]:
         sentence, fatal, names = _said(problem, runaway, solution)
         lost |= runaway.lost
         direction = np.where(runaway.lost, runaway.change, direction)
@@ -91,7 +99,7 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         direction = np.where(none, np.nan, np.where(signs != 0, signs, direction))
         said += [_free(problem, none)] if none.any() else []
     certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
-    return Verdict(certificate, tuple(said), lost, direction)
+    return Verdict(certificate, tuple(said), lost, direction, bool(away))
 
 
 def _gram(problem: Problem) -> Array:
@@ -188,6 +196,34 @@ def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
     return found
 
 
+def _limits(problem: Problem, solution: Solution, sound: bool) -> list[_Runaway]:
+    """Constants that have gone to where the family is its limit, as no direction of little information shows.
+
+    A shape that is no logarithm comes to its limit as slowly as 1/shape. A logarithm may run along a curved ridge with
+    others, which is no maximum only where the fit is not `sound`.
+    """
+    family, theta = problem.family, solution.theta[0]
+    if family.size != len(family.parameters):
+        return []
+    found: list[_Runaway] = []
+    level = float(solution.sums.value[0])
+    for part, block, parameter, bounded in zip(
+        problem.slices, problem.blocks, family.parameters, links_bounded(family), strict=True
+    ):
+        j = part.start
+        if not block.plain or not (parameter.limit if theta[j] > 0 else parameter.limit_below):
+            continue
+        if abs(theta[j]) < (BEYOND if bounded else BOUND) or (bounded and sound):
+            continue
+        further = theta.copy()
+        further[j] *= 10
+        ahead = float(problem.objective.value(further[None], np.zeros(1, dtype=np.intp))[0])
+        if bounded or ahead <= level + SLACK * abs(level):
+            moved = np.arange(theta.size) == j
+            found.append(_Runaway(moved, moved * theta[j], np.zeros((family.size, 1))))
+    return found
+
+
 def _columns(problem: Problem, runaway: _Runaway) -> list[str]:
     """The columns that make up a direction, by name; what has none by its parameter's."""
     names, terms = term_names(problem)
@@ -223,10 +259,10 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
         end = parameter.link.upper if up else parameter.link.lower
         what = f", where {family.name} becomes {limit}" if limit else ""
         if np.isinf(end):
-            advice = f"; fit {limit} instead" if limit else ""
+            advice = f"; fit {limit} instead" if limit and not limit.startswith("a ") else ""
+            away = "infinity" if up else "minus infinity"
             return (
-                f"{parameter.name} runs off to infinity{what}: the likelihood has no maximum in {parameter.name}"
-                f"{advice}",
+                f"{parameter.name} runs off to {away}{what}: the likelihood has no maximum in {parameter.name}{advice}",
                 True, [parameter.name],
             )  # fmt: skip
         return (

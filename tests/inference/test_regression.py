@@ -1049,3 +1049,56 @@ def test_a_level_where_a_label_never_is_leaves_it_undetermined():
     table = {("Biscoe", "Gentoo"): 124, ("Biscoe", "Adelie"): 44}  # rows of the file
     assert fit.coefficients[3] == pytest.approx(np.log(table["Biscoe", "Gentoo"] / table["Biscoe", "Adelie"]))
     assert any(w.startswith("p[Chinstrap][C(island)[T.Torgersen]] is not determined") for w in fit.warnings)
+
+
+# -- families with several parameters of shape ----------------------------------------------------------------------
+
+
+def _slanted(seed, draw):
+    generator = np.random.default_rng(seed)
+    x, group = generator.normal(size=40), generator.integers(0, 3, 40)
+    y = draw(0.6 * x + 0.2 * (group == 1), generator)
+    design = np.column_stack([np.ones(40), x, group == 1, group == 2]).astype(float)
+    return {"x": x, "g": np.array(list("abc"))[group], "y": y}, design
+
+
+@pytest.mark.parametrize("seed", [3, 6, 14, 15])
+def test_skew_normal_regressions_find_the_maximum_beside_saddles_and_ridges(seed):
+    """Samples on which Newton's steps from the first start stop at shape 0, or run off with it."""
+    data, design = _slanted(seed, lambda e, g: stats.skewnorm(3, 1 + e, 1.6).rvs(random_state=g))
+
+    def nll(theta):
+        return -stats.skewnorm.logpdf(data["y"], theta[5], design @ theta[:4], np.exp(theta[4])).sum()
+
+    line = np.linalg.lstsq(design, data["y"], rcond=None)[0]
+    starts = [np.r_[line[0] - side, line[1:], 0.4, 2 * side] for side in (1.0, -1.0)]
+    best = min((minimize(nll, start, method="BFGS") for start in starts), key=lambda found: found.fun)
+    fit = mlefit.regress(data, "y ~ x + g", "skew-normal")
+    assert fit.converged
+    assert fit.log_likelihood == pytest.approx(-best.fun, abs=1e-6)
+    assert list(fit.estimates.values()) == pytest.approx([*best.x[:4], np.exp(best.x[4]), best.x[5]], rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("family", "seed", "draw", "sentence"),
+    [
+        ("skew-normal", 13, lambda e, g: stats.skewnorm(3, 1 + e, 1.6).rvs(random_state=g),
+         "shape runs off to infinity, where skew-normal becomes a half-normal"),
+        ("gev", 1, lambda e, g: stats.genextreme(0.2, 1 + e, 1.3).rvs(random_state=g),
+         "the likelihood of gev is unbounded as shape falls to -1"),
+        ("generalized-pareto", 9, lambda e, g: stats.genpareto(0.2, scale=np.exp(1 + e)).rvs(random_state=g),
+         "the likelihood of generalized-pareto is unbounded as shape falls to -1"),
+        ("burr12", 1, lambda e, g: stats.burr12(2, 0.8, scale=np.exp(1 + e)).rvs(random_state=g),
+         "shape1 runs off to infinity, where burr12 becomes weibull"),
+        ("burr12", 9, lambda e, g: stats.burr12(2, 0.8, scale=np.exp(1 + e)).rvs(random_state=g),
+         "shape1 runs off to infinity, where burr12 becomes weibull"),
+    ],
+)  # fmt: skip
+def test_a_shape_at_its_limit_is_named_in_a_regression(family, seed, draw, sentence):
+    """As `estimate` names it; no standard errors beside it."""
+    data, _ = _slanted(seed, draw)
+    fit = mlefit.regress(data, "y ~ x + g", family)
+    assert not fit.converged
+    assert len(fit.warnings) == 1
+    assert fit.warnings[0].startswith(sentence)
+    assert np.isnan(list(fit.std_errors.values())).all()
