@@ -93,7 +93,9 @@ def _markdown_text(text: str) -> str:
 
 def _latex(rows: Sequence[Row]) -> str:
     lines, numeric = _cells(rows, latex_text)
-    head, *body = [" & ".join(cells) + r" \\" for cells in lines]
+    # After the \\ of the row before, LaTeX takes a star or a bracket for that command's own.
+    guards = ["{}" if cells[0].lstrip()[:1] in ("*", "[") else "" for cells in lines]
+    head, *body = [guard + " & ".join(cells) + r" \\" for guard, cells in zip(guards, lines, strict=True)]
     columns = "".join("r" if number else "l" for number in numeric)
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, r"\hline", *body, r"\hline",
                       r"\end{tabular}", ""])  # fmt: skip

@@ -58,6 +58,12 @@ def test_explanations_are_what_pdflatex_sets(mlefit: Callable, name: str) -> Non
     assert strange == set()
 
 
+@pytest.mark.parametrize("label", ["[a]", "*a", " [2pt]"])
+def test_a_row_is_no_argument_of_the_end_of_the_row_before(label: str) -> None:
+    lines = latex([[{"g": "x"}, {"g": label}]]).splitlines()
+    assert lines[4:6] == [r"x \\", f"{{}}{label}" + r" \\"]
+
+
 @pytest.mark.parametrize("form", ["markdown", "latex"])
 def test_a_fit_comes_with_its_likelihood(mlefit: Callable, table: Callable, form: str) -> None:
     out = mlefit("estimate", table("y", "1", "2", "6"), "--format", form).out
