@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,6 +17,7 @@ from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.fit import Fit, Interval, Options, WeightKind, fit_sample
+from mlefit.inference.result import outside
 from mlefit.inference.stream import Key, Part, fit_parts
 from mlefit.progress import steps
 from mlefit.sample import Sample
@@ -251,6 +253,7 @@ class Grouped:
         groups: values of the `by` columns of each group, None without any.
         dropped: rows left out for missing values, of each group or in all.
         stray: rows that belong to no group, for want of a label.
+        absent: rows left out of groups that have no others, by the labels of the group.
     """
 
     family: Family
@@ -258,6 +261,7 @@ class Grouped:
     groups: list[dict[str, Any]] | None
     dropped: int | list[int]
     stray: int = 0
+    absent: Mapping[Key, int] = field(default_factory=dict)
 
     def apart(self) -> list[Sample]:
         """The rows of each group."""
@@ -285,7 +289,9 @@ def grouped(family: Family, request: reading.Request, roles: Roles) -> Grouped:
     if not roles.by:
         return Grouped(bound, part.sample, None, part.dropped[()])
     groups = [dict(zip(roles.by, key, strict=True)) for key in part.keys]
-    return Grouped(bound, part.sample, groups, [part.dropped.get(key, 0) for key in part.keys], part.dropped.get((), 0))
+    drops, stray = [part.dropped.get(key, 0) for key in part.keys], part.dropped.get((), 0)
+    absent = {key: count for key, count in part.dropped.items() if key and key not in set(part.keys)}
+    return Grouped(bound, part.sample, groups, drops, stray, absent)
 
 
 def _estimate(
@@ -305,31 +311,31 @@ def _estimate(
         if family.labels:
             first = next(iter(reading.read_chunks(whole)))
             bound = family.bind(first.labels["y"].levels)
-        stray = 0
+        stray, lost = 0, Counter[Key]()
 
         def parts() -> Iterator[Part]:
             nonlocal stray
             for table in steps(tables, f"reading {source.name}", unit="rows", size=lambda table: table.n):
                 part = _part(bound, table, whole, roles)
                 stray += part.dropped.get((), 0) if roles.by else 0
+                lost.update({key: count for key, count in part.dropped.items() if key})
                 yield part
 
-        fits = _strayed(fit_parts(bound, parts(), options, column=roles.title(column), by=roles.by), stray, roles)
+        fits = fit_parts(bound, parts(), options, column=roles.title(column), by=roles.by)
+        present = {tuple(map(str, (fit.group or {}).values())) for fit in fits}
+        absent = {key: count for key, count in lost.items() if tuple(map(str, key)) not in present}
+        fits = _strayed(fits, stray, absent, roles)
         return _answered(fits, None, wanted, options)
     rows = grouped(family, request, roles)
     title = roles.title(column)
     fits = fit_sample(rows.family, rows.sample, options, column=title, groups=rows.groups, dropped=rows.dropped)
-    fits = _strayed(fits, rows.stray, roles)
+    fits = _strayed(fits, rows.stray, rows.absent, roles)
     return _answered(fits, rows.apart() if wanted and wanted.bootstrap else None, wanted, options)
 
 
-def _strayed(fits: list[Fit], stray: int, roles: Roles) -> list[Fit]:
-    """The fits, saying how many rows belong to none of them."""
-    if not stray:
-        return fits
-    rows = "1 row has" if stray == 1 else f"{stray} rows have"
-    said = f"{rows} no value of {' or '.join(map(repr, roles.by))} and so belong{'s' * (stray == 1)} to no group"
-    return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
+def _strayed(fits: list[Fit], stray: int, absent: Mapping[Key, int], roles: Roles) -> list[Fit]:
+    said = outside(roles.by, stray, absent)
+    return [replace(fit, warnings=(*fit.warnings, *said)) for fit in fits] if said else fits
 
 
 def _answered(fits: list[Fit], samples: Sequence[Sample] | None, wanted: Wanted | None, options: Options) -> list[Fit]:

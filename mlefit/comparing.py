@@ -19,6 +19,7 @@ from mlefit.inference.compare import Comparison, Plan, Rank, compare_sample
 from mlefit.inference.fit import Options, WeightKind
 from mlefit.inference.model import Model
 from mlefit.inference.model_comparison import ModelComparison, rate
+from mlefit.inference.result import outside
 from mlefit.inference.target import Target
 from mlefit.sample import Sample
 from mlefit.wording import in_python
@@ -109,6 +110,8 @@ def with_rows(
             [*fits, *none], rows.sample, plan, options, column=roles.title(name), groups=rows.groups,
             dropped=rows.dropped, refused=refused,
         )  # fmt: skip
+        said = outside(roles.by, rows.stray, rows.absent)
+        compared = [replace(one, notes=(*one.notes, *said)) for one in compared]
         found += zip(compared, rows.apart(), strict=True)
     return found
 

@@ -24,6 +24,7 @@ from mlefit.inference.formula import Encoded, Terms, learn, parse, sides
 from mlefit.inference.model import Model
 from mlefit.inference.regression import Block, Case, Options, Regression, fit_regressions, score_names, within
 from mlefit.inference.regression_groups import Refused, fit_groups
+from mlefit.inference.result import outside
 from mlefit.inference.scorer import LinearScorer
 from mlefit.inference.target import Target
 from mlefit.wording import in_python
@@ -179,11 +180,18 @@ def run(plan: Plan, request: reading.Request, options: Options | None = None) ->
     else:
         case = model.case(rows, parts[0][1], None, parts[0][2])
         fits = fit_regressions([case], options, formula=plan.formula, column=column)
-    stray = sum(min(codes) < 0 for codes in rows.lost) if plan.by else 0
-    if not stray:
-        return fits
-    said = f"{stray} row{'s have' if stray > 1 else ' has'} no value of {' or '.join(map(repr, plan.by))}: in no group"
-    return [replace(fit, warnings=(*fit.warnings, said)) for fit in fits]
+    said = _outside(plan, rows, table) if plan.by else ()
+    return [replace(fit, warnings=(*fit.warnings, *said)) for fit in fits] if said else fits
+
+
+def _outside(plan: Plan, rows: _Rows, table: reading.Table) -> tuple[str, ...]:
+    """What to say of rows without a group, and of groups without a row."""
+    stray = sum(min(codes) < 0 for codes in rows.lost)
+    levels = [table.labels[f"by{i}"].levels for i in range(len(plan.by))]
+    present = set(zip(*(codes.tolist() for codes in rows.by), strict=True))
+    lost = Counter(codes for codes in rows.lost if min(codes) >= 0 and codes not in present)
+    absent = {tuple(v[code] for v, code in zip(levels, key, strict=True)): lost[key] for key in sorted(lost)}
+    return outside(plan.by, stray, absent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,6 +138,12 @@ def _noted(problem: Problem, found: Solved, unbounded: bool) -> tuple[str, ...]:
     return notes(problem, found.placed) if found.placed and not unbounded else ()
 
 
+def _constant(case: Case) -> bool:
+    """Whether the model without predictors fits every row exactly, too."""
+    y = case.family.central(case.y)
+    return bool(not case.family.discrete and (y == y[0]).all())
+
+
 def _doubts(problem: Problem, theta: Array) -> tuple[str, ...]:
     """What a user must know of the family at some of the rows, the first such sentence."""
     with np.errstate(all="ignore"):
@@ -205,7 +211,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         lower=lower,
         upper=upper,
         log_likelihood=float("nan") if unbounded else 0.0 - value,
-        null_log_likelihood=0.0 - found.null,
+        null_log_likelihood=float("nan") if unbounded and _constant(case) else 0.0 - found.null,
         deviance=found.deviance,
         null_deviance=found.null_deviance,
         level=options.level,

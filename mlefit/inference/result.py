@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, isfinite, log, log10, nan
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +47,29 @@ def parameter(estimate: float, std_error: float, lower: float, upper: float, **b
 def dropped_remark(count: int) -> list[str]:
     """What to say of rows left out for missing values; nothing where there are none."""
     return [f"{count} row{'s' * (count != 1)} dropped for missing values"] if count else []
+
+
+def outside(by: Sequence[str], stray: int, absent: Mapping[tuple[str, ...], int], most: int = 5) -> tuple[str, ...]:
+    """What to say of rows that no group's fit is of.
+
+    Args:
+        by: the columns that name groups.
+        stray: rows without a label.
+        absent: rows of groups whose every row misses a value, by the labels of the group.
+        most: groups named.
+    """
+    said = []
+    if stray:
+        rows = "1 row has" if stray == 1 else f"{stray} rows have"
+        said.append(f"{rows} no value of {' or '.join(map(repr, by))} and so belong{'s' * (stray == 1)} to no group")
+    if absent:
+        groups = [", ".join(f"{name} = {label}" for name, label in zip(by, key, strict=True)) for key in absent]
+        more = f" and {len(groups) - most} more" if len(groups) > most else ""
+        count = sum(absent.values())
+        missing = "only row misses a value" if count == 1 else f"{count} rows all miss a value"
+        whose = "its" if len(groups) == 1 else "their"
+        said.append(f"no fit of {'; '.join(groups[:most])}{more}: {whose} {missing}")
+    return tuple(said)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -629,3 +629,21 @@ def test_a_group_that_cannot_be_fitted_is_shown_and_the_others_are_fitted(mlefit
     tidy = mlefit("regress", *arguments, "csv")
     assert [row["g"] for row in csv.DictReader(io.StringIO(tidy.out)) if not row["estimate"]] == ["d"] * 3
     assert f"g = d: {reason}" in tidy.err
+
+
+def test_groups_without_a_complete_row_are_named_by_every_command(mlefit, table):
+    path = table("y,g", "1,a", "2,a", "3,b", "4,b", ",c", ",d", ",d", "6,")
+    for arguments in (("estimate", path, "--column", "y"), ("regress", path, "y ~ 1"), ("compare", path, "-c", "y")):
+        dist = ("--dist", "exponential", *(("--replicates", "0") if arguments[0] == "compare" else ()))
+        ran = mlefit(*arguments, "--by", "g", *dist, "--format", "csv")
+        assert ran.status == 0
+        assert "no fit of g = c; g = d: their 3 rows all miss a value" in ran.err
+        assert "1 row has no value of 'g' and so belongs to no group" in ran.err
+
+
+def test_a_group_of_one_row_has_no_null_likelihood_where_it_has_none(mlefit, table):
+    ran = mlefit("regress", table("y,g", "1,a", "2,a", "3,b"), "y ~ 1", "--by", "g", "--format", "json")
+    first, second = json.loads(ran.out)
+    assert first["null_log_likelihood"] == first["log_likelihood"]
+    assert second["null_log_likelihood"] is None
+    assert second["log_likelihood"] is None
