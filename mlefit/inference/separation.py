@@ -245,17 +245,28 @@ def _merged(problem: Problem, runaways: list[_Runaway]) -> list[_Runaway]:
     return list(found.values())
 
 
+def _limit(problem: Problem, name: str, up: bool) -> str:
+    """What the family becomes where a parameter runs off, "" where nothing in particular."""
+    parameter = problem.family.parameters[problem.family.names.index(name)]
+    return parameter.limit if up else parameter.limit_below
+
+
 def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str, bool, list[str]]:
     """The sentence, whether there is no maximum because of it, and the names it concerns."""
     family = problem.family
     names, terms = term_names(problem)
     moved = [j for j in range(len(names)) if runaway.lost[j]]
     plain = [j for j in moved if not terms[j][1]]
-    if plain and len(plain) == len(moved) and family.size == len(family.parameters) and family.name[:7] != "ordinal":
+    own = family.size == len(family.parameters) and family.name[:7] != "ordinal"
+    if own and len(plain) < len(moved) and all(terms[j][1] in ("", "Intercept") for j in moved):
+        # A shape comes to its limit and takes the level of another parameter along, as in lomax.
+        ends = [j for j in plain if _limit(problem, terms[j][0], runaway.change[j] > 0)]
+        plain, moved = (ends, ends) if ends else (plain, moved)
+    if plain and len(plain) == len(moved) and own:
         j = plain[0]
         parameter = family.parameters[family.names.index(terms[j][0])]
         up = runaway.change[j] > 0
-        limit = parameter.limit if up else parameter.limit_below
+        limit = _limit(problem, parameter.name, up)
         end = parameter.link.upper if up else parameter.link.lower
         what = f", where {family.name} becomes {limit}" if limit else ""
         if np.isinf(end):
