@@ -188,8 +188,11 @@ class Incomplete:
                help="Lower ends of intervals, with --upper; empty is open, equal ends are an exact value."),
     ] = None  # fmt: skip
     upper: Annotated[
-        str | None, option("--upper", metavar="COLUMN", panel=INCOMPLETE, help="Upper ends of intervals.")
-    ] = None
+        str | None,
+        option("--upper", metavar="COLUMN", panel=INCOMPLETE,
+               help="Upper ends of intervals. Of counts both ends belong to them, but without an upper end a count "
+               "lies beyond the lower one: at least 5 is --lower 4."),
+    ] = None  # fmt: skip
     truncate_below: Annotated[
         str | None,
         option("--truncate-below", metavar="NUMBER|COLUMN", panel=INCOMPLETE,

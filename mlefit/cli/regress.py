@@ -28,6 +28,7 @@ mlefit regress sample_data/insect_sprays.csv "count ~ C(spray)" --dist poisson -
 mlefit regress sample_data/motorcycle.csv "accel ~ bs(times, df=8)" --formula "sigma ~ times"\n
 mlefit regress sample_data/cars.csv "dist ~ speed" --dist laplace --formula "scale ~ speed"\n
 mlefit regress sample_data/lung.csv "time ~ age + C(sex)" --dist weibull --event "status = 2"\n
+mlefit regress sample_data/tobin.csv "~ age + quant" --lower "nullif(durable, 0)" --upper durable\n
 mlefit regress sample_data/lung.csv "time ~ age" --event "status = 2" --parameters "rate>0" --density "log(rate)-rate*y"
 """
 
