@@ -34,6 +34,7 @@ THIN: Final = 16_384  # rows of a large problem that are solved first
 PER: Final = 50  # so many of them a coefficient, or there is no telling where all rows lead
 ASIDE: Final = (-0.7, 0.7)  # of a coefficient of a column of unit spread, to another start
 ALIKE: Final = 1e-10
+ENOUGH: Final = 60  # steps of a second try
 TURNS: Final = 200  # of scores at ends and kinks, and the others
 ROWS: Final = 2_000  # of a problem, above which its own matrix products are faster than those of a batch
 
@@ -216,7 +217,7 @@ def _from_constants(
     where, inside = np.zeros(lost.size, dtype=np.intp), np.zeros(lost.size, dtype=bool)
     where[places], inside[places] = np.arange(places.size), True
     for start in starts:
-        again = newton(part.target, start, step=part.problems[0].step)
+        again = newton(part.target, start, step=part.problems[0].step, max_iterations=ENOUGH)
         before, after = last.sums.value[places], again.sums.value
         better = np.isfinite(after) & ~(before <= after + ALIKE * (1 + np.abs(after)))
         if family.cliffs:  # the maximum is the highest one away from there

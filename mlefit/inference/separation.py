@@ -25,6 +25,7 @@ from mlefit.solvers.solution import Solution
 FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
 CERTAIN: Final = 1e-3  # NLL per row that is on its way to 0
 NEAR: Final = 0.05  # of the mean distance from the end of a domain, the least one that is at the end
+PLACES: Final = ("loc", "mu", "mean", "scale", "rate")  # parameters that say where values lie
 SLACK: Final = 1e-4  # of the NLL, by which it may differ where a parameter comes to its limit as fast as 1/parameter
 FAINT: Final = 1e-4  # information in a direction, relative to the largest, that asks for a closer look
 
@@ -93,7 +94,8 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         trouble = _stopped(problem, solution)
         said.append(trouble)
     none = np.zeros(size, dtype=bool)
-    if trouble and lost.any():
+    bounded = np.repeat(links_bounded(family), [part.stop - part.start for part in problem.slices])
+    if trouble and lost.any() and bounded[lost].all():
         none, signs = undetermined(problem, solution.theta[0], lost)
         lost |= none | (signs != 0)
         direction = np.where(none, np.nan, np.where(signs != 0, signs, direction))
@@ -160,14 +162,14 @@ def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
     """Directions of little information along which the NLL goes on falling, out to where scores mean a boundary."""
     hessian, theta = _informed(problem, solution), solution.theta[0]
     size = theta.size
-    gram = _gram(problem)
-    root_gram = np.linalg.cholesky(gram)
-    half = np.linalg.inv(root_gram)
+    weight = problem.sample.total_weight[0]
+    half = np.linalg.inv(np.linalg.cholesky(_gram(problem)))
+    far, unit = _lengths(problem, half, hessian)
+    for part, one in zip(problem.slices, unit, strict=True):
+        half[part] *= one
     with np.errstate(all="ignore"):
         values, vectors = np.linalg.eigh(np.nan_to_num(half @ hessian @ half.T))
-    weight = problem.sample.total_weight[0]
     limit = FAINT * max(float(np.abs(values).max()), float(weight))
-    bounded = links_bounded(problem.family)
     found: list[_Runaway] = []
     zero = np.zeros(1, dtype=np.intp)
     level = float(solution.sums.value[0])
@@ -177,7 +179,8 @@ def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
         move = half.T @ vector
         move[np.abs(move) < 1e-7 * np.abs(move).max()] = 0
         shift = problem.objective.predictor.scores(move[None], Sample(problem.sample.y, x=problem.sample.x))[:, 0]
-        reach = max((float(np.abs(s).max()) for s, b in zip(shift, bounded, strict=True) if b), default=0.0)
+        shift = np.stack([row / one for row, one in zip(shift, unit, strict=True)])
+        reach = max((float(np.abs(s).max()) for s, counts in zip(shift, far, strict=True) if counts), default=0.0)
         if reach < 1e-8 * float(np.abs(shift).max()) or reach == 0:
             continue
         steps = np.array([-FAR, FAR]) / reach
@@ -189,11 +192,32 @@ def _runaways(problem: Problem, solution: Solution) -> list[_Runaway]:
         change = np.asarray(problem.back @ (move * steps[side]), dtype=float)
         shift = shift * steps[side]
         moved = np.zeros(size, dtype=bool)
-        for part, matrix in zip(problem.slices, problem.designs, strict=True):
-            share = np.abs(change[part]) * np.sqrt(np.mean(matrix.x**2, axis=0))
+        for part, matrix, one in zip(problem.slices, problem.designs, unit, strict=True):
+            share = np.abs(change[part]) / one * np.sqrt(np.mean(matrix.x**2, axis=0))
             moved[part] = share > 1e-3 * FAR / 10
         found.append(_Runaway(moved, change, shift))
     return found
+
+
+def _lengths(problem: Problem, half: Array, hessian: Array) -> tuple[list[bool], list[float]]:
+    """Of every score, whether a long way along it is a boundary, and a length that data can tell from none.
+
+    Of logarithms and logits that is 1. Of a location it is what one row knows it to: the further it goes, the surer is
+    a row that is censored or truncated on that side.
+    """
+    far, unit = list(links_bounded(problem.family)), [1.0] * len(problem.slices)
+    if problem.family.size != len(problem.family.parameters):
+        return far, unit
+    weight = float(problem.sample.total_weight[0])
+    for j, (part, parameter) in enumerate(zip(problem.slices, problem.family.parameters, strict=True)):
+        if far[j] or parameter.name not in PLACES or problem.irregular[part].any() or part.start == part.stop:
+            continue
+        block = half[part, part] @ hessian[part, part] @ half[part, part].T
+        with np.errstate(all="ignore"):
+            most = float(np.abs(np.linalg.eigvalsh(np.nan_to_num(block))).max())
+        if most > 0:
+            far[j], unit[j] = True, float(np.sqrt(weight / most))
+    return far, unit
 
 
 def _limits(problem: Problem, solution: Solution, sound: bool) -> list[_Runaway]:
@@ -296,6 +320,20 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
         certain = float(solution.sums.value[0]) < CERTAIN * weight
         kind = "complete separation" if certain else "quasi-complete separation"
     many = len(columns) > 1
+    if family.truncated:
+        return (
+            f"under truncation the likelihood of {family.name} keeps rising as the coefficient{'s' * many} of {shown} "
+            f"run{'s' * (not many)} off to infinity: what was seen of the distribution does not tell where its middle "
+            "lies, so no maximum-likelihood estimate exists",
+            True, [names[j] for j in moved],
+        )  # fmt: skip
+    if family.censored and not family.discrete and separated < n:
+        return (
+            f"the {separated} of {n} rows that {shown} concern{'s' * (not many)} are all censored on one side, so the "
+            f"coefficient{'s run' if many else ' runs'} off to infinity: no maximum-likelihood estimate exists; leave "
+            f"{'one of them' if many else 'it'} out or merge levels",
+            True, [names[j] for j in moved],
+        )  # fmt: skip
     return (
         f"{shown} predict{'' if many else 's'} some outcomes perfectly ({kind}), so the coefficient"
         f"{'s run' if many else ' runs'} off to infinity: no maximum-likelihood estimate exists; leave "

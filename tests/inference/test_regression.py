@@ -1104,3 +1104,39 @@ def test_a_shape_at_its_limit_is_named_in_a_regression(family, seed, draw, sente
     assert len(fit.warnings) == 1
     assert fit.warnings[0].startswith(sentence)
     assert np.isnan([error for name, error in fit.std_errors.items() if family != "lomax" or name == "shape"]).all()
+
+
+LOCATED = ["normal", "lognormal", "logistic", "student-t", "gumbel", "cauchy", "weibull", "loglogistic", "gamma"]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("name", LOCATED)
+def test_a_level_whose_rows_are_all_censored_is_named(name, unit):
+    """Whatever the link and the unit: its coefficient is infinite, and the others are those without its rows."""
+    generator = np.random.default_rng(1)
+    group = np.array(list("abc") * 10)
+    data = {"y": unit * generator.normal(5, 1, 30), "g": group, "e": (group != "c").astype(float)}
+    fit = mlefit.regress(data, "y ~ g", name, event="e")
+    assert not fit.converged
+    assert fit.warnings[0].startswith("the 10 of 30 rows that g[T.c] concerns are all censored on one side")
+    lost = next(term for term in fit.names if term.endswith("[g[T.c]]"))
+    assert fit.estimates.pop(lost) == np.inf
+    assert np.isnan(fit.std_errors[lost])
+    others = mlefit.regress(data, "y ~ g", name, event="e", where="g <> 'c'")
+    for term, value in others.estimates.items():
+        assert fit.estimates[term] == pytest.approx(value, rel=1e-3)
+        assert fit.std_errors[term] == pytest.approx(others.std_errors[term], rel=2e-2)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("name", ["logistic", "gumbel"])
+def test_truncated_regressions_without_a_maximum_are_told(name, unit):
+    """Tails no shorter than an exponential's of the same scale: a group of shorter ones has its middle at -infinity."""
+    generator = np.random.default_rng(3)
+    group = np.repeat(list("ab"), 40)
+    y = unit * np.where(group == "a", generator.normal(3, 1, 80), generator.exponential(0.4, 80))
+    data = {"y": y[y > 0], "g": group[y > 0]}
+    fit = mlefit.regress(data, "y ~ g", name, below=0.0)
+    assert not fit.converged
+    assert fit.warnings[0].startswith(f"under truncation the likelihood of {name} keeps rising")
+    assert "g[T.b]" in fit.warnings[0]
