@@ -188,6 +188,10 @@ class Family(ABC):
         """`nll`, `gradient` and `hessian` together; worth writing where they share costly terms."""
         return self.nll(y, eta), self.gradient(y, eta), self.hessian(y, eta)
 
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        """`derivatives` with the curvature that the nll has beside its kinks, where these give Fisher information."""
+        return self.derivatives(y, eta)
+
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Which rows the family can give probability to, (n,)."""
         return self.support.contains(y if y.ndim == 1 else y[0])

@@ -6,7 +6,7 @@ interval-censored rows stand side by side (Lawless 2003, section 2.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,14 +68,21 @@ class Censored(Wrapped):
         return self._by_kind(exact, left, right, eta, (value, *functions), 1)[0]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        return self.informed(self._derivatives(y, eta, self.base.derivatives), ~self.exact(y))
+
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        return self._derivatives(y, eta, self.base.beside)
+
+    def _derivatives(self, y: Array, eta: Array, of: Callable[[Array, Array], Derivatives]) -> Derivatives:
+        """By the derivatives of exact rows."""
         exact, left, right = self.ends(y)
 
         def value(rows: interval.Rows, eta: Array) -> Derivatives:
-            return self.base.derivatives(with_columns(y[0, rows], y[2:, rows]), eta)
+            return of(with_columns(y[0, rows], y[2:, rows]), eta)
 
         functions = interval.derivatives(self.base, left, right, y[2:])
-        found = self._by_kind(exact, left, right, eta, (value, *functions), 3)
-        return self.informed((found[0], found[1], found[2]))
+        nll, gradient, hessian = self._by_kind(exact, left, right, eta, (value, *functions), 3)
+        return nll, gradient, hessian
 
     def _by_kind(
         self,

@@ -53,6 +53,10 @@ class Laplace(Family):
         gradient = stack(-np.sign(deviation) * inverse, 1 - distance)
         return distance + (LOG_2 + eta[1]), gradient, symmetric(inverse * inverse, 0.0, distance)
 
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        nll, gradient, hessian = self.derivatives(y, eta)
+        return nll, gradient, symmetric(0.0 * gradient[0], -gradient[0], hessian[1, 1])
+
     def start(self, rows: Rows) -> Array:
         median = rows.quantile(rows.y, 0.5)
         return np.stack([median, log.forward(rows.mean(np.abs(rows.y - rows.spread(median))))])

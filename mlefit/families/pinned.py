@@ -109,6 +109,10 @@ class Pinned(Family):
         nll = self._impossible(nll, lambda scores: self.base.nll(y, scores), eta)
         return nll, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        nll, gradient, hessian = self.base.beside(y, self.full(eta))
+        return nll, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
     def forward(self, theta: Array) -> Array:
         whole = np.empty((self.free.size, *np.shape(theta)[1:]))
         for j, name in enumerate(self.base.names):

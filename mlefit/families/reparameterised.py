@@ -111,6 +111,9 @@ class Reparameterised(Family):
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
         return self._chain(eta, lambda native: self.base.derivatives(y, native))
 
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        return self._chain(eta, lambda native: self.base.beside(y, native))
+
     def start(self, rows: Rows) -> Array:
         return self.form.back(self.base.start(rows))
 
@@ -310,6 +313,13 @@ def native(family: Family, zeta: Array) -> Array:
     if isinstance(family, Wrapped):
         return native(family.base, zeta)
     return np.asarray(zeta)
+
+
+def native_rows(family: Family) -> Family:
+    """The rows of a family, known in part or not, by the scores of the family at its root."""
+    if isinstance(family, Wrapped):
+        return family.around(native_rows(family.base))
+    return native_rows(family.base) if isinstance(family, (Reparameterised, Pinned)) else family
 
 
 def linear(family: Family, eta: Array) -> Array:

@@ -69,6 +69,15 @@ class Truncated(Wrapped):
         return self.base.nll(self.rows(y), eta) + by_rows((limited,), eta, (probability,), 1)[0]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        own = self.base.derivatives(self.rows(y), eta)
+        left, right = self.window(y)
+        return self.informed(self._seen(y, eta, own), (left > -np.inf) | (right < np.inf), own)
+
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        return self._seen(y, eta, self.base.beside(self.rows(y), eta))
+
+    def _seen(self, y: Array, eta: Array, own: Derivatives) -> Derivatives:
+        """`own`, of the rows as if all could be seen, and the logarithm of the probability that they are."""
         left, right = self.window(y)
         others = y[self._first : -2]
 
@@ -77,8 +86,7 @@ class Truncated(Wrapped):
 
         limited = (left > -np.inf) | (right < np.inf)
         seen = by_rows((limited,), eta, (probability,), 3)
-        nll, gradient, hessian = self.base.derivatives(self.rows(y), eta)
-        return self.informed((nll + seen[0], gradient + seen[1], hessian + seen[2]))
+        return own[0] + seen[0], own[1] + seen[1], own[2] + seen[2]
 
     def inside(self, y: Array) -> NDArray[np.bool_]:
         """Rows of the family that lie within their limits."""

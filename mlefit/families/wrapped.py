@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import LackingError
 from mlefit.families.base import Derivatives, Family
@@ -26,6 +27,7 @@ class Wrapped(Family):
         self.support = family.support
         self.parameters = family.parameters
         self.irregular = family.irregular
+        self.band = family.band
         # Irregular parameters that are no less informed about than regular ones, such as a median.
         core = family
         while hasattr(core, "base"):
@@ -78,19 +80,28 @@ class Wrapped(Family):
             f"censored or truncated there can be many local maxima; hold {name} by --fix, or take another family"
         )
 
-    def informed(self, found: Derivatives) -> Derivatives:
+    def informed(self, found: Derivatives, rows: NDArray[np.bool_], own: Derivatives | None = None) -> Derivatives:
         """Derivatives whose Hessian has products of the gradient in place of curvatures of informative parameters.
 
         Where the likelihood has kinks its curvature is no measure of information, but the products have the Fisher
         information as their mean (Berndt, Hall, Hall and Hausman 1974; van der Vaart 1998, theorem 7.2).
+
+        Args:
+            found: of all rows.
+            rows: (n,) those that have no information of their own.
+            own: what is a part of `found` and has, for at a kink itself its gradient is none of its slopes.
         """
         if not self.informative:
             return found
         nll, gradient, hessian = found
-        hessian = np.array(np.broadcast_to(hessian, (*hessian.shape[:2], *np.shape(nll))))
+        shape = np.shape(nll)
+        hessian = np.array(np.broadcast_to(hessian, (*hessian.shape[:2], *shape)))
         for j, name in enumerate(self.names):
             if name in self.informative:
-                hessian[j] = hessian[:, j] = gradient[j] * gradient
+                product = gradient[j] * gradient
+                if own is not None:
+                    product[j] += own[2][j, j] - own[1][j] ** 2
+                hessian[j] = hessian[:, j] = np.where(rows, product, hessian[j])
         return nll, gradient, hessian
 
     def gradient(self, y: Array, eta: Array) -> Array:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from mlefit.families.base import Family
 from mlefit.families.links import Array, identity, log
-from mlefit.families.reparameterised import Reparameterised
+from mlefit.families.reparameterised import Form, Reparameterised, native_rows
+from mlefit.families.wrapped import Wrapped
 from mlefit.inference.certificate import EDGE, FLAT, GRADIENT
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import condensed, solve
-from mlefit.inference.linear_ends import Placed, check, constant, place, predicted
+from mlefit.inference.linear_ends import Placed, check, constant, place, predicted, sought, together
 from mlefit.inference.linear_model import Block, Problem, constants, make
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
@@ -171,13 +172,17 @@ def _solve(batch: _Batch) -> Found:
     with np.errstate(all="ignore"):
         if sample.counts.max() > 4 * THIN and not one.irregular.any():
             rows = sample.thin(THIN)
-        starts = [_lifted(batch, eta) for eta in family.starts(Sample(rows.y, rows.weight, rows.offsets))]
+        inner, forms = _inner(family)
+        found = inner.starts(Sample(rows.y, rows.weight, rows.offsets))
+        starts = [_lifted(batch, _outer(forms, eta)) for eta in found]
     start = starts[0]
     if len(starts) > 1:
         values = np.stack([target.value(s, every) for s in starts])
         start = np.stack(starts)[np.argmin(np.where(np.isfinite(values), values, np.inf), axis=0), every]
     if one.irregular.any():
         check(one)  # the start may have found more of them
+        if together(one):
+            return _sought(batch, start)
         found = _alternated(batch, start)
         for other in _elsewhere(batch, found[0].theta):
             found = _better(found, _alternated(batch, other))
@@ -302,6 +307,16 @@ def _alternated(batch: _Batch, start: Array) -> Found:
     return replace(last, solver=solver, iterations=steps), first, placed
 
 
+def _sought(batch: _Batch, start: Array) -> Found:
+    """Irregular scores and the others together, problem by problem."""
+    placed = [sought(problem, theta) for problem, theta in zip(batch.problems, start, strict=True)]
+    theta = np.stack([each.theta for each in placed])
+    sums = batch.target.sums(theta, np.arange(len(placed), dtype=np.intp))
+    excess, steps = np.array([each.excess for each in placed]), np.array([each.steps for each in placed])
+    last = Solution(theta, sums, excess, steps.astype(np.intp), "active set")
+    return last, last, placed
+
+
 def _elsewhere(batch: _Batch, theta: Array) -> list[Array]:
     """Further starts (G, p): where the other scores have predictors too there can be several maxima, in few rows."""
     one = batch.problems[0]
@@ -395,22 +410,43 @@ def _constant_models(batch: _Batch) -> tuple[Array, Array, Array]:
     """
     family, sample = batch.family, batch.sample
     rows = Sample(sample.y, sample.weight, sample.offsets)
-    rows = condensed(family, rows)
-    inner, forms = family, []
-    while isinstance(inner, Reparameterised):  # constants are the same in every form
-        forms.append(inner.form)
-        inner = inner.base
+    with np.errstate(invalid="ignore"):  # columns of no limit at all
+        rows = condensed(family, rows)
+    inner, forms = _inner(family)
     with np.errstate(all="ignore"):
         solution = solve(inner, rows, objective(inner, Constant(), rows))
-        eta = solution.theta.T
-        for form in reversed(forms):
-            eta = form.back(eta)
+        eta = _outer(forms, solution.theta.T)
     return solution.sums.value, eta, sample.spread(eta)
+
+
+def _inner(family: Family) -> tuple[Family, list[Form]]:
+    """The family in the form in which its constants are found, and the forms around it; constants are the same in each.
+
+    The ends of rows known in part are along the axes of the ends themselves, not of a middle and a width.
+    """
+    inner, forms = family, []
+    while isinstance(inner, Reparameterised):
+        forms.append(inner.form)
+        inner = inner.base
+    if isinstance(inner, Wrapped) and inner.band and not inner.fixed:
+        core: Family = inner
+        while isinstance(core, Wrapped):
+            core = core.base
+        inner, forms = native_rows(inner), [*forms, *_inner(core)[1]]
+    return inner, forms
+
+
+def _outer(forms: Sequence[Form], eta: Array) -> Array:
+    for form in reversed(forms):
+        eta = form.back(eta)
+    return eta
 
 
 def _centred(family: Family) -> bool:
     """Whether the middle of equally likely values is known, so that their extremes do not tell their width."""
-    return family.band is not None and family.band[0] in family.fixed
+    if family.band is None:
+        return False
+    return family.band[0] in family.fixed or (isinstance(family, Wrapped) and family.band[1] in family.fixed)
 
 
 def _intercepts(batch: _Batch) -> tuple[Array, Array, Array]:

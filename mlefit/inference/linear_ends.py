@@ -18,6 +18,7 @@ import numpy as np
 from mlefit.errors import DataError, LackingError, UsageError
 from mlefit.families import registry
 from mlefit.families.links import Array
+from mlefit.inference.linear_kinks import holds, searched
 from mlefit.inference.linear_model import Block, Problem
 from mlefit.solvers.linear_programme import Vertex, least, narrowest
 
@@ -39,6 +40,8 @@ class Placed:
         level: parameters some other coefficients of which are as good.
         steps: of the simplex method, since the first placing.
         slopes: what was solved for each parameter, (2, n).
+        certain: False where another maximum may be higher.
+        together: whether they were sought together with the others.
     """
 
     theta: Array
@@ -47,6 +50,8 @@ class Placed:
     level: tuple[str, ...] = ()
     steps: int = 0
     slopes: dict[str, Array] = field(default_factory=dict)
+    certain: bool = True
+    together: bool = False
 
 
 def check(problem: Problem) -> None:
@@ -65,7 +70,7 @@ def check(problem: Problem) -> None:
                 f"a {name} of {family.name} that varies from row to row leaves many local maxima, of which no method "
                 f"is sure to find the highest; leave its formula out: one {name} for all rows"
             )
-        if family.band:
+        if family.band or together(problem):
             continue
         try:
             _bend(problem, np.zeros((family.size, problem.sample.n)), j)
@@ -88,6 +93,26 @@ def irregular(problem: Problem) -> list[int]:
     return [j for j, name in enumerate(family.names) if name in family.irregular]
 
 
+def together(problem: Problem) -> bool:
+    """Whether all scores are to be sought together, for no programme places the irregular ones alone."""
+    family = problem.family
+    if not (family.censored or family.truncated) or family.discrete:
+        return False
+    if family.band and set(family.band) & set(family.fixed):  # neither its constants are found along the axes
+        return bool(irregular(problem))
+    return any(not constant(problem.blocks[j]) or problem.blocks[j].base is not None for j in irregular(problem))
+
+
+def sought(problem: Problem, theta: Array) -> Placed:
+    """All scores where they are best, found together from those of constants, `theta` (p,).
+
+    Raises:
+        DataError: no coefficients give every row a likelihood.
+    """
+    found = searched(problem, theta)
+    return Placed(found.theta, True, found.excess, found.level, found.steps, certain=found.certain, together=True)
+
+
 def place(problem: Problem, theta: Array, before: Placed | None = None) -> Placed:
     """The best irregular scores given the others in `theta` (p,); `before` is where they were placed last.
 
@@ -98,6 +123,8 @@ def place(problem: Problem, theta: Array, before: Placed | None = None) -> Place
     excess, level, steps = 0.0, [], before.steps if before else 0
     slopes: dict[str, Array] = {}
     moved = before is None
+    if family.band and (family.censored or family.truncated):  # constants, at their start
+        return Placed(result, before is None)
     if family.band and set(family.band) & set(family.irregular):
         if before is not None:
             return Placed(theta, False, before.excess, before.level, before.steps)
@@ -159,9 +186,24 @@ def notes(problem: Problem, placed: Placed) -> tuple[str, ...]:
     """What a user must know of estimates at ends and kinks."""
     family = problem.family
     said: dict[str, None] = {}
+    if placed.together:
+        names = predicted(problem)
+        said[
+            f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} sought among the kinks and ends of the "
+            "likelihood, and between them"
+            + ("; standard errors are from the Fisher information (products of the gradient)"
+               if set(names) & family.informative else ", hence no standard errors")
+        ] = None
+    if not placed.certain:
+        said[
+            "the likelihood can have several maxima: this is the highest from several starts, and no direction from it "
+            "rises; that none is higher elsewhere is not proven"
+        ] = None
     for j in irregular(problem):
         block = problem.blocks[j]
         name = block.parameter
+        if placed.together:
+            break
         if constant(block) or family.band:
             said[family.irregular_note] = None
         elif name in family.informative:
@@ -173,8 +215,8 @@ def notes(problem: Problem, placed: Placed) -> tuple[str, ...]:
             said[f"{name} is a frontier through rows at which the likelihood ends, hence no standard errors"] = None
     for name in placed.level:
         said[
-            f"the maximum is not unique: other coefficients of {name} have the same likelihood, and these are the "
-            "middle of them"
+            f"the maximum is not unique: other coefficients of {name} have the same likelihood, and these are "
+            + ("some of them" if placed.together else "the middle of them")
         ] = None
     return tuple(said)
 
@@ -236,7 +278,7 @@ def _banded(problem: Problem, theta: Array) -> tuple[Vertex, tuple[str, ...]]:
     for steps in WIDER:
         score = np.log(max(2 * vertex.value + steps * spacing, LEAST * size))
         theta[part] = score / float(problem.designs[j].z[0, 0])
-        if _holds(problem, theta):
+        if holds(problem, theta):
             break
     return vertex, level
 
@@ -252,18 +294,6 @@ def _withdrawn(problem: Problem, theta: Array, j: int, knot: Array, below: Array
     trial = theta.copy()
     for steps in WIDER:
         trial[part] = theta[part] + steps * np.finfo(float).eps * size * inward
-        if _holds(problem, trial):
+        if holds(problem, trial):
             return trial[part]
     return theta[part]
-
-
-def _holds(problem: Problem, theta: Array) -> bool:
-    """Whether every row is possible, by the columns solved with and by those of the formula."""
-    family, sample = problem.family, problem.sample
-    beta = np.asarray(problem.back @ theta, dtype=float)
-    own = np.stack([block.x @ beta[part] for block, part in zip(problem.blocks, problem.slices, strict=True)])
-    if sample.base is not None:
-        own = own + sample.base
-    scores = problem.objective.predictor.scores(theta[None], sample)[:, 0]
-    with np.errstate(all="ignore"):
-        return bool(all(np.isfinite(family.nll(sample.y, eta)).all() for eta in (own, scores)))

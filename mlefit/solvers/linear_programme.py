@@ -190,6 +190,11 @@ def _dual(x: Array, knot: Array, below: Array, above: Array, given: Array) -> tu
     return -np.asarray(found.eqlin.marginals), np.asarray(found.x), int(found.nit)
 
 
+def check_functions(x: Array, knot: Array, below: Array, above: Array, given: Array) -> Array | None:
+    """The b (p,) at which the sum of check functions, as of `least`, less given'b is least; None where HiGHS finds none."""
+    return _dual(x, knot, below, above, given)[0]
+
+
 def _finished(
     x: Array, knot: Array, below: Array, above: Array, beta: Array, multiplier: Array, noise: float
 ) -> tuple[Array, Array, float, int]:
@@ -199,7 +204,7 @@ def _finished(
     size = np.maximum(1.0, np.abs(knot))
     active = np.flatnonzero(np.abs(residual) <= TIGHT * size)
     within = np.minimum(multiplier + above, below - multiplier)
-    basis = _independent(x, active[np.argsort(-within[active], kind="stable")])
+    basis = independent(x, active[np.argsort(-within[active], kind="stable")])
     if basis.size < p:
         return beta, multiplier, _excess(x, multiplier), 0
     excess, pivots = np.inf, 0
@@ -244,7 +249,7 @@ def _excess(x: Array, multiplier: Array) -> float:
     return float(np.abs(x.T @ multiplier).max() / max(float(np.abs(multiplier).sum()), 1e-300))
 
 
-def _independent(x: Array, rows: Index) -> Index:
+def independent(x: Array, rows: Index) -> Index:
     """As many of `rows`, the first ones first, as are independent; p at most."""
     p = x.shape[1]
     kept: list[int] = []
@@ -330,7 +335,7 @@ def _tightened(x: Array, knot: Array, beta: Array, price: Array) -> tuple[Array,
     half = float(np.abs(residual).max())
     on = np.flatnonzero(np.abs(residual) >= half - TIGHT * (1 + half))
     edges = np.column_stack([x, np.sign(residual)])
-    rows = _independent(edges, on[np.argsort(-np.abs(price[on]), kind="stable")])
+    rows = independent(edges, on[np.argsort(-np.abs(price[on]), kind="stable")])
     if rows.size == p + 1:
         again = _solved(edges[rows], knot[rows])[:p]
         width = float(np.abs(knot - x @ again).max())
