@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlefit.errors import DataError
 from mlefit.families.base import Family
 from mlefit.families.links import Array, identity, log
 from mlefit.families.reparameterised import Form, Reparameterised, native_rows
@@ -460,7 +461,12 @@ def _intercepts(batch: _Batch) -> tuple[Array, Array, Array]:
         ]  # fmt: skip
         models.append(make(problem.family, problem.sample.y, problem.sample.weight, blocks))
     null = _joined(models)
-    solution = _solve(null)[0]
+    try:
+        solution = _solve(null)[0]
+    except DataError:  # a held width that no constant middle goes with
+        value = np.full(len(models), np.inf)
+        eta = np.zeros((batch.family.size, len(models)))
+        return value, eta, batch.sample.spread(eta)
     scores = null.scores(solution.theta)
     bare = scores if null.sample.base is None else scores - null.sample.base
     return solution.sums.value, bare[:, null.sample.offsets[:-1]], scores

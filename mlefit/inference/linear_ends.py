@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlefit.errors import DataError, LackingError, UsageError
 from mlefit.families import registry
@@ -41,7 +42,10 @@ class Placed:
         steps: of the simplex method, since the first placing.
         slopes: what was solved for each parameter, (2, n).
         certain: False where another maximum may be higher.
-        together: whether they were sought together with the others.
+        firm: whether the likelihood falls, or is level, in every direction; None where they were not sought together with
+            the others.
+        far: (p,) coordinates along which the likelihood never falls, None for none.
+        open: whether the likelihood rises up to where rows become impossible, without a maximum.
     """
 
     theta: Array
@@ -51,7 +55,14 @@ class Placed:
     steps: int = 0
     slopes: dict[str, Array] = field(default_factory=dict)
     certain: bool = True
-    together: bool = False
+    firm: bool | None = None
+    far: NDArray[np.bool_] | None = None
+    open: bool = False
+
+    @property
+    def joint(self) -> bool:
+        """Whether they were sought together with the others."""
+        return self.firm is not None
 
 
 def check(problem: Problem) -> None:
@@ -94,13 +105,16 @@ def irregular(problem: Problem) -> list[int]:
 
 
 def together(problem: Problem) -> bool:
-    """Whether all scores are to be sought together, for no programme places the irregular ones alone."""
+    """Whether all scores are to be sought together, for no programme places the irregular ones alone.
+
+    Constants of rows known in part are those of `estimate`, where a middle and a width are free or both held.
+    """
     family = problem.family
-    if not (family.censored or family.truncated) or family.discrete:
+    if not (family.censored or family.truncated) or family.discrete or not irregular(problem):
         return False
-    if family.band and set(family.band) & set(family.fixed):  # neither its constants are found along the axes
-        return bool(irregular(problem))
-    return any(not constant(problem.blocks[j]) or problem.blocks[j].base is not None for j in irregular(problem))
+    if family.band and set(family.band) & set(family.fixed):
+        return True
+    return not all(constant(block) and block.base is None for block in problem.blocks)
 
 
 def sought(problem: Problem, theta: Array) -> Placed:
@@ -110,7 +124,7 @@ def sought(problem: Problem, theta: Array) -> Placed:
         DataError: no coefficients give every row a likelihood.
     """
     found = searched(problem, theta)
-    return Placed(found.theta, True, found.excess, found.level, found.steps, certain=found.certain, together=True)
+    return Placed(found.theta, True, found.excess, found.level, found.steps, certain=found.certain, firm=found.firm, far=found.far, open=found.open)
 
 
 def place(problem: Problem, theta: Array, before: Placed | None = None) -> Placed:
@@ -182,17 +196,19 @@ def short(problem: Problem, theta: Array) -> str:
     return ""
 
 
-def notes(problem: Problem, placed: Placed) -> tuple[str, ...]:
-    """What a user must know of estimates at ends and kinks."""
+def notes(problem: Problem, placed: Placed, blind: bool = False) -> tuple[str, ...]:
+    """What a user must know of estimates at ends and kinks; `blind`: there is no information to tell errors by."""
     family = problem.family
     said: dict[str, None] = {}
-    if placed.together:
-        names = predicted(problem)
+    if placed.joint:
+        names = predicted(problem) or [family.names[j] for j in irregular(problem)]
         said[
             f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} sought among the kinks and ends of the "
             "likelihood, and between them"
-            + ("; standard errors are from the Fisher information (products of the gradient)"
-               if set(names) & family.informative else ", hence no standard errors")
+            + (
+                ", hence no standard errors" if not set(names) & family.informative
+                else "" if blind else "; standard errors are from the Fisher information (products of the gradient)"
+            )
         ] = None
     if not placed.certain:
         said[
@@ -202,7 +218,7 @@ def notes(problem: Problem, placed: Placed) -> tuple[str, ...]:
     for j in irregular(problem):
         block = problem.blocks[j]
         name = block.parameter
-        if placed.together:
+        if placed.joint:
             break
         if constant(block) or family.band:
             said[family.irregular_note] = None
@@ -216,7 +232,7 @@ def notes(problem: Problem, placed: Placed) -> tuple[str, ...]:
     for name in placed.level:
         said[
             f"the maximum is not unique: other coefficients of {name} have the same likelihood, and these are "
-            + ("some of them" if placed.together else "the middle of them")
+            + ("some of them" if placed.joint else "the middle of them")
         ] = None
     return tuple(said)
 

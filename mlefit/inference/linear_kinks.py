@@ -23,6 +23,7 @@ from mlefit.families.reparameterised import native_rows, root
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.linear_model import Block, Problem
 from mlefit.solvers.active_set import Local, Minimum, minimised
+from mlefit.solvers.linear_programme import check_functions, reached
 
 EPSILON: Final = float(np.finfo(float).eps)
 TOUCH: Final = 64 * EPSILON  # relative; a score this near to a number is there
@@ -33,6 +34,8 @@ CONCAVE: Final = frozenset({"laplace", "uniform"})  # families with a log-concav
 STARTS: Final = 8  # scattered ones, where there can be several maxima
 APART: Final = 3.0  # standard errors between them
 WIDENINGS: Final = 60
+LEVEL: Final = 1e-9
+DISTANT: Final = 1e3  # times the data's size; what is as likely out there is so everywhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +46,9 @@ class Found:
         theta: (p,) all coordinates of the problem.
         excess, steps: see `Minimum`.
         level: parameters some other coefficients of which are as good.
+        firm: whether the likelihood falls in every direction.
+        far: (p,) coordinates that can go on without end while the likelihood stays as it is.
+        open: whether the likelihood rises up to where rows become impossible, without a maximum.
         certain: whether there can be no higher maximum elsewhere.
     """
 
@@ -50,6 +56,9 @@ class Found:
     excess: float
     steps: int
     level: tuple[str, ...]
+    firm: bool
+    far: NDArray[np.bool_]
+    open: bool
     certain: bool
 
 
@@ -59,16 +68,18 @@ def searched(problem: Problem, start: Array) -> Found:
     Raises:
         DataError: no start gives every row a likelihood.
     """
-    rows = _rows(problem)
+    family, rows = problem.family, _rows(problem)
     certain = concave(problem)
     best: Minimum | None = None
     with np.errstate(all="ignore"):
         own = rows.inward(start)
         starts = _possible(rows, [_fitted(problem, rows, own), own])
+        if not starts and family.band:
+            starts = _possible(rows, [_narrowest(problem, own)])
         if not starts:
-            names = " and ".join(problem.blocks[j].parameter for j in rows.knots)
+            names = " and ".join(b.parameter for b in problem.blocks if b.parameter in family.irregular)
             raise DataError(
-                f"no coefficients of {names} were found that leave every row possible under {problem.family.name}: "
+                f"no coefficients of {names} were found that leave every row possible under {family.name}: "
                 "add an intercept"
             )
         steps = 0
@@ -79,7 +90,8 @@ def searched(problem: Problem, start: Array) -> Found:
                 best = found
         assert best is not None, "there is a start"
         theta = rows.outward(_withdrawn(problem, rows, best.x))
-    return Found(theta, best.excess, steps, _level(rows, best), certain)
+    level = _level(rows, best)
+    return Found(theta, best.excess, steps, level, best.bent, _far(rows, best), best.open, certain)
 
 
 def concave(problem: Problem) -> bool:
@@ -161,6 +173,14 @@ class _Rows:
                 eta[j] = np.where(touched[row], knots[row], eta[j])
             away[j] = rest, size
         return eta, away
+
+    def scores(self, x: Array) -> Array:
+        """(k, n)."""
+        return self._scores(x)[0]
+
+    def each(self, eta: Array) -> Array:
+        """nll of every row, (n,)."""
+        return np.broadcast_to(self.family.nll(self.y, eta), self.weight.shape)
 
     def value(self, x: Array) -> float:
         if self.width is not None and not x[self.width] > 0:
@@ -306,6 +326,32 @@ def _fitted(problem: Problem, rows: _Rows, x: Array) -> Array:
     return result
 
 
+def _narrowest(problem: Problem, x: Array) -> Array:
+    """The middle of the narrowest band that every row's interval reaches into, the width being held.
+
+    Raises:
+        DataError: it is wider than that.
+    """
+    family, sample = problem.family, problem.sample
+    assert family.band is not None, "asked of families with a band only"
+    centre, width = family.band
+    held = family.fixed.get(width, np.inf)
+    if centre not in family.names:
+        return x
+    low, high = np.atleast_2d(sample.y)[[0, 1]] if family.censored else np.atleast_2d(sample.y)[[0, 0]]
+    block = problem.blocks[family.names.index(centre)]
+    base = 0.0 if block.base is None else block.base
+    beta, half = reached(problem.designs[family.names.index(centre)].z, low - base, high - base)
+    if not 2 * half < held:
+        raise DataError(
+            f"with {width} = {held:g} held some rows are impossible: the narrowest band that reaches them all is "
+            f"{2 * half:.10g} wide"
+        )
+    result = x.copy()
+    result[problem.slices[family.names.index(centre)]] = beta
+    return result
+
+
 def _possible(rows: _Rows, starts: Sequence[Array]) -> list[Array]:
     """Those at which every row has a likelihood, a width made wider until it does."""
     found = []
@@ -368,3 +414,35 @@ def _level(rows: _Rows, found: Minimum) -> tuple[str, ...]:
             moved = np.abs(direction) > 1e-6 * np.abs(direction).max()
             names |= dict.fromkeys(name for name, move in zip(rows.names, moved, strict=True) if move)
     return tuple(names)
+
+
+def _far(rows: _Rows, found: Minimum) -> NDArray[np.bool_]:
+    """Coordinates (q,) that can go on without end while no row becomes less likely."""
+    result = np.zeros(found.x.size, dtype=bool)
+    if not found.level.size:
+        return result
+    eta = rows.scores(found.x)
+    first = next(iter(rows.knots))
+    moves = rows.matrices[first] @ found.level
+    moving = np.flatnonzero(np.abs(moves).max(axis=1) > 1e-6 * np.abs(moves).max())
+    spread = np.ptp(rows.family.central(rows.y)) + np.abs(eta[first]).max() + 1.0
+    here, ways = rows.each(eta), np.zeros((2, moving.size), dtype=bool)
+    for way, side in zip(ways, (-1.0, 1.0), strict=True):
+        away = eta.copy()
+        for j in rows.knots:
+            away[j] += side * DISTANT * spread
+        way[:] = (rows.each(away) <= here + LEVEL)[moving]
+    down, up = ways
+    normal = moves[moving] / np.abs(moves[moving]).max()
+    forward = (up.astype(float) - down) @ normal
+    size, none = found.level.shape[1], np.zeros(moving.size)
+    box, wall = np.eye(size), np.full(size, np.inf)
+    way = check_functions(
+        np.concatenate([normal, box, box]), np.concatenate([none, np.ones(size), -np.ones(size)]),
+        np.concatenate([np.where(down, 0.0, np.inf), np.zeros(size), wall]),
+        np.concatenate([np.where(up, 0.0, np.inf), wall, np.zeros(size)]), forward,
+    )  # fmt: skip
+    if way is None or not np.abs(way).max() > LEVEL:
+        return result
+    share = np.abs(found.level @ way) / rows.unit(found.x)
+    return np.asarray(share > 1e-3 * share.max())

@@ -134,8 +134,8 @@ def within(group: Mapping[str, Any] | None) -> Iterator[None]:
 # -- the steps ------------------------------------------------------------------------------------------------------
 
 
-def _noted(problem: Problem, found: Solved, unbounded: bool) -> tuple[str, ...]:
-    return notes(problem, found.placed) if found.placed and not unbounded else ()
+def _noted(problem: Problem, found: Solved, unbounded: bool, blind: bool) -> tuple[str, ...]:
+    return notes(problem, found.placed, blind) if found.placed and not unbounded else ()
 
 
 def _constant(case: Case) -> bool:
@@ -186,7 +186,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         spread, said = _by_cluster(names, spread, informed, errors["clusters"])
         verdict = replace(verdict, warnings=(*verdict.warnings, *said))
     lost, direction = verdict.lost, verdict.direction
-    blind = lost | unbounded | verdict.steep | problem.uninformed
+    blind = lost | unbounded | verdict.steep | verdict.blind | problem.uninformed
     variance = np.where(blind | ~(np.diag(spread) >= 0), np.nan, np.diag(spread))
     std = np.sqrt(variance)
     gone = np.isnan(variance)
@@ -222,7 +222,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         iterations=int(solution.iterations[0]) + (0 if first is solution else int(first.iterations[0])),
         certificate=verdict.certificate,
         converged=not verdict.certificate.problem,
-        warnings=verdict.warnings + _noted(problem, found, unbounded) + _doubts(problem, solution.theta),
+        warnings=verdict.warnings + _noted(problem, found, unbounded, verdict.blind) + _doubts(problem, solution.theta),
         effective_n=float(n) if options.weight_kind == "importance" else total,
         scorer=chosen.fitted(_by_block(problem, beta)),
         constant=found.constant,

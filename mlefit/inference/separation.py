@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mlefit.families.links import BOUND, Array
 from mlefit.families.reparameterised import modelled, root
-from mlefit.inference.certificate import BEYOND, FLAT, GRADIENT, SPIKE, Certificate, over_cliff
+from mlefit.inference.certificate import BEYOND, CERTAINTY, FLAT, GRADIENT, SPIKE, Certificate, over_cliff
 from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, term_names
 from mlefit.inference.recession import undetermined
@@ -23,6 +23,7 @@ from mlefit.sample import Sample
 from mlefit.solvers.solution import Solution
 
 FAR: Final = 30.0  # change of a log or logit score that no data could tell from infinity
+SHARED: Final = 1e-9  # NLL per row that is 0: one distribution gives every row its whole probability
 CERTAIN: Final = 1e-3  # NLL per row that is on its way to 0
 NEAR: Final = 0.05  # of the mean distance from the end of a domain, the least one that is at the end
 PLACES: Final = ("loc", "mu", "mean", "scale", "rate")  # parameters that say where values lie
@@ -37,6 +38,7 @@ class Verdict:
     lost: NDArray[np.bool_]  # (K,) coefficients that run off
     direction: Array  # (K,) which way; NaN where a coefficient is not determined
     steep: bool = False  # a parameter runs off to a limit at which the likelihood of the others has ends
+    blind: bool = False  # whether there is a maximum, but no information to tell errors by
 
 
 def judge(problem: Problem, solution: Solution, total: float, placed: Placed | None = None) -> Verdict:
@@ -53,6 +55,9 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         scaled = np.clip(np.nan_to_num(hessian * scale[:, None] * scale), -1e6, 1e6)
     values = np.linalg.eigvalsh(scaled)
     positive = bool((diagonal > 0).all() and values[0] > FLAT)
+    blind = False
+    if placed and placed.firm is not None:  # the likelihood's own curvature is known, beside kinks that have none
+        blind, positive = not positive, placed.firm
     condition = float(values[-1] / values[0]) if values[0] > 0 else None
     spike = False
     if not family.discrete:
@@ -70,6 +75,8 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         scores = problem.objective.predictor.scores(solution.theta, problem.sample)[:, 0]
         if over := over_cliff(family, scores):
             return Verdict(Certificate(number(decrement), False, None, (), over), (over,), lost, direction)
+    if placed and placed.far is not None and (verdict := _without_end(problem, solution, placed, total)):
+        return verdict
     said: list[str] = []
     edge: list[str] = []
     trouble = ""
@@ -92,6 +99,11 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         said.append(trouble)
     elif not trouble and not lost.any() and not decrement <= GRADIENT:
         trouble = _stopped(problem, solution)
+        if placed and placed.open:
+            trouble = (
+                f"the likelihood of {family.name} rises up to coefficients at which some rows are impossible, as rows "
+                "that are known to lie within their limits only can be: no maximum-likelihood estimate exists"
+            )
         said.append(trouble)
     none = np.zeros(size, dtype=bool)
     bounded = np.repeat(links_bounded(family), [part.stop - part.start for part in problem.slices])
@@ -101,7 +113,36 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         direction = np.where(none, np.nan, np.where(signs != 0, signs, direction))
         said += [_free(problem, none)] if none.any() else []
     certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
-    return Verdict(certificate, tuple(said), lost, direction, bool(away))
+    if blind and not trouble:
+        said.append(
+            "the products of the gradient, which stand for the information where the likelihood has kinks, are singular "
+            "in these rows: no standard errors; ask for --interval profile"
+        )
+    return Verdict(certificate, tuple(said), lost, direction, bool(away), blind)
+
+
+def _without_end(problem: Problem, solution: Solution, placed: Placed, total: float) -> Verdict | None:
+    """Where irregular scores can go on without end while the likelihood does not fall; None where they cannot."""
+    family, size = problem.family, problem.step.size
+    assert placed.far is not None, "asked of scores that were sought together"
+    if family.censored and not family.truncated and float(solution.sums.value[0]) < SHARED * total:
+        gone, sentence = np.ones(size, dtype=bool), CERTAINTY
+    elif placed.far.any():
+        gone = np.zeros(size, dtype=bool)
+        for part, matrix in zip(problem.slices, problem.designs, strict=True):
+            moved = np.abs(np.asarray(matrix.back, dtype=float)) @ placed.far[part].astype(float)
+            gone[part] = moved > 1e-9 * max(float(moved.max(initial=0.0)), 1e-300)
+        names = [name for name, lost in zip(term_names(problem)[0], gone, strict=True) if lost]
+        shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+        sentence = (
+            f"the likelihood of {family.name} does not fall, however far {shown} go{'es' if len(names) == 1 else ''}: "
+            "some rows, such as those of a level without any event, do not tell where they lie, so no maximum-likelihood "
+            "estimate exists; leave the term out or merge levels"
+        )
+    else:
+        return None
+    certificate = Certificate(number(float(solution.decrement[0])), False, None, (), sentence)
+    return Verdict(certificate, (sentence,), gone, np.where(gone, np.nan, 0.0))
 
 
 def _gram(problem: Problem) -> Array:

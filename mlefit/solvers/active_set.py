@@ -26,6 +26,8 @@ TIGHT: Final = 1e-9  # of a unit, at which a step has come to a hyperplane
 SMALL: Final = 1e-9  # of a unit of decrease: nothing descends
 SHARES: Final = (1.0, 0.5, 0.2, 0.05)
 LEVEL: Final = 1e-10  # of curvature, relative to the units: none
+BENDING: Final = 1e-9  # the same, at the end
+NEAR: Final = 1e-6  # of a unit
 POLISH: Final = 8
 
 
@@ -72,6 +74,8 @@ class Minimum:
         excess: the most that a direction of one unit descends by, to first order; 0 at a minimum.
         steps: how many.
         level: (q, l) directions without curvature, along which the minimum may go on.
+        open: whether it falls up to an end that it does not reach, beyond which it is infinite.
+        bent: whether the function bends upwards in all other directions within the face.
     """
 
     x: Array
@@ -79,6 +83,8 @@ class Minimum:
     excess: float
     steps: int
     level: Array
+    open: bool
+    bent: bool
 
 
 def minimised(function: Kinked, start: Array, unit: Array) -> Minimum:
@@ -113,10 +119,15 @@ def minimised(function: Kinked, start: Array, unit: Array) -> Minimum:
             reach /= 8
         if settled:
             x, value = _polished(function, x, value, unit)
-            excess = _excess(function, x, unit)
-            if excess <= SMALL:
-                break
-    return Minimum(x, value, _excess(function, x, unit), steps, _flat(function, x, unit))
+            if _excess(function, x, unit)[0] <= SMALL:
+                point = _beside(function, x, value, unit)
+                if point is None:
+                    break
+                x, value, reach = point, function.value(point), FIRST
+    excess, step = _excess(function, x, unit)
+    ends = excess > SMALL and not np.isfinite(function.value(x + NEAR * step))
+    level, bent = _flat(function, x, unit)
+    return Minimum(x, value, excess, steps, level, ends, bent)
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------
@@ -207,9 +218,9 @@ def _polished(function: Kinked, x: Array, value: float, unit: Array) -> tuple[Ar
     return x, value
 
 
-def _excess(function: Kinked, x: Array, unit: Array) -> float:
-    """The most that the function falls by, to first order, within one unit; 0 where no direction descends."""
-    found = 0.0
+def _excess(function: Kinked, x: Array, unit: Array) -> tuple[float, Array]:
+    """The most that the function falls by, to first order, within one unit, 0 where no direction descends; and where."""
+    found, way = 0.0, np.zeros(unit.size)
     none = np.zeros(unit.size)
     for other in (False, True):
         here = function.local(x, none, other)
@@ -220,22 +231,42 @@ def _excess(function: Kinked, x: Array, unit: Array) -> float:
         )  # fmt: skip
         step = _linear(only, unit)
         if step is None:
-            return np.inf
+            return np.inf, way
         along = only.normal @ step
         over = np.maximum(np.where(only.up, along, -along), 0.0)
         finite = np.isfinite(only.rise)
-        found = max(found, -float(here.gradient @ step + only.rise[finite] @ over[finite]))
+        falls = -float(here.gradient @ step + only.rise[finite] @ over[finite])
+        found, way = (falls, step) if falls > found else (found, way)
         if not (here.rise[here.distance == 0] < 0).any():
             break
-    return found
+    return found, way
 
 
-def _flat(function: Kinked, x: Array, unit: Array) -> Array:
-    """Directions (q, l) within the face that is touched in which the function does not bend."""
+def _beside(function: Kinked, x: Array, value: float, unit: Array) -> Array | None:
+    """A lower point along the direction in which the function bends downwards the most; None where there is none."""
+    values, vectors = _curvatures(function, x, unit)
+    if not values.size or not values[0] < 0:
+        return None
+    points = [x + side * step * vectors[:, 0] for step in (1e-3, 1e-2, 0.1, 1.0) for side in (-1.0, 1.0)]
+    reached = np.array([function.value(point) for point in points])
+    best = int(np.argmin(reached))
+    return points[best] if reached[best] < value - ROUNDING * abs(value) else None
+
+
+def _curvatures(function: Kinked, x: Array, unit: Array) -> tuple[Array, Array]:
+    """Curvatures (r,) within the face that is touched, per unit, the least first, and their directions (q, r)."""
     here = function.local(x, np.zeros(unit.size))
     face = _touched(here, unit)
     inner = _on(here.normal[face] * unit, here.distance[face])[1]
     if not inner.shape[1]:
-        return np.zeros((unit.size, 0))
+        return np.zeros(0), np.zeros((unit.size, 0))
     values, vectors = np.linalg.eigh(inner.T @ (here.hessian * unit[:, None] * unit) @ inner)
-    return np.asarray(unit[:, None] * (inner @ vectors[:, np.abs(values) <= 1e-9]))
+    return values, unit[:, None] * (inner @ vectors)
+
+
+def _flat(function: Kinked, x: Array, unit: Array) -> tuple[Array, bool]:
+    """Directions (q, l) within the face that is touched in which the function does not bend, and whether it bends
+    upwards in the others."""
+    values, vectors = _curvatures(function, x, unit)
+    level = np.abs(values) <= BENDING * max(1.0, float(np.abs(values).max(initial=0.0)))
+    return vectors[:, level], bool((values[~level] > 0).all())

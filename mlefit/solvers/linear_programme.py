@@ -314,6 +314,23 @@ def narrowest(x: Array, knot: Array) -> Vertex:
     return Vertex(beta, float(np.abs(knot - x @ beta).max()), excess, unique, steps)
 
 
+def reached(x: Array, low: Array, high: Array) -> tuple[Array, float]:
+    """Coefficients (p,) whose band reaches into every interval [low_i, high_i], and the least half-width at which it can.
+
+    Args:
+        x: (n, p).
+        low, high: (n,) infinite for an open end.
+    """
+    p = x.shape[1]
+    right, left = np.isfinite(low), np.isfinite(high)
+    matrix = np.concatenate([np.column_stack([-x, -np.ones(len(x))])[right], np.column_stack([x, -np.ones(len(x))])[left]])
+    found = _highs(
+        np.append(np.zeros(p), 1.0), A_ub=matrix, b_ub=np.concatenate([-low[right], high[left]]),
+        bounds=[(None, None)] * p + [(0, None)],
+    )  # fmt: skip
+    return (np.zeros(p), np.inf) if found.x is None else (np.asarray(found.x[:p]), float(found.x[p]))
+
+
 def _band(x: Array, knot: Array) -> tuple[Array, Array, int]:
     """Coefficients and multipliers (n,) of the narrowest band, by HiGHS; a multiplier has the sign of its residual."""
     n, p = x.shape
