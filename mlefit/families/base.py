@@ -145,6 +145,9 @@ class Family(ABC):
     # Parameters whose estimate is not a zero of the gradient (an endpoint, a kink). `start` gives them exactly,
     # whatever the others are, and solvers leave them there.
     irregular: frozenset[str] = frozenset()
+    # How far beside a kink or an end, relative to the spread of the data, `beside` tells the slope on that side of it;
+    # 0 for the next double, None where it does not.
+    aside: float | None = None
     # Irregular parameters (centre, width) between whose ends all values are equally likely: each lies within
     # centre - width/2 and centre + width/2, and the nll rises with the width alone.
     band: tuple[str, str] | None = None

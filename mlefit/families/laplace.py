@@ -32,6 +32,7 @@ class Laplace(Family):
     support = real
     losses = ("mae",)
     irregular = frozenset({"loc"})
+    aside = 0.0
     informative = frozenset({"loc"})
     irregular_note = "loc is the median, at a kink of the likelihood; its standard error is from the Fisher information"
 

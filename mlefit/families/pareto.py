@@ -24,6 +24,7 @@ class Pareto(Family):
     parameters = (Parameter("scale", log, "the minimum"), Parameter("shape", log, "index of the tail"))
     support = positive
     irregular = frozenset({"scale"})
+    aside = 0.0
     irregular_note = "the likelihood rises with scale up to the smallest value, which is its estimate"
 
     def _excess(self, y: Array, eta: Array) -> tuple[Array, Array]:

@@ -52,6 +52,7 @@ INSIDE: Final = 8 * float(np.finfo(float).eps)  # relative; some densities are s
 CLOSE: Final = 1e-20  # to an end at 0, in the standard unit
 RISING: Final = 0.5  # of the log density on a stretch of a factor of 1e4: more is on its way to infinity
 SLIP: Final = 1e-9  # of the scale; a value this near to an end that is tied to it is the end
+ASIDE: Final = 1e-6  # of the data's spread; beside an end or a kink, where differences reach to one side of it
 KINK: Final = 1e-5  # of the scale, over which the value at a kink is differenced
 SMALL: Final = 1e-4  # of a score, over which parameters are differenced
 STILL: Final = 1e-14  # relative, a change of a parameter over that which is none
@@ -89,6 +90,8 @@ KINKS: Final[Mapping[str, tuple[str | float, ...]]] = {
     "laplace": (0.0,), "laplace_asymmetric": (0.0,), "dgamma": (0.0,), "dweibull": (0.0,), "gennorm": (0.0,),
     "skewcauchy": (0.0,), "loglaplace": (1.0,), "triang": ("c",), "trapezoid": ("c", "d"),
 }  # fmt: skip
+# Those whose kink is at loc, a hyperplane of a regression's coefficients, at which the density is neither 0 nor infinite.
+AT_LOC: Final = frozenset({"laplace", "laplace_asymmetric", "gennorm", "skewcauchy"})
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ class ScipyFamily(Family):
         ends |= {"scale"} if self.short in WIDEST else set()
         self.adaptive = near is None and bool(self.names)
         self.following = bool(self.ties)
+        self.aside = ASIDE if self.short in AT_LOC else None
         whole = (self.integers - self._level) & set(self.names)
         self.ends = frozenset(ends - set(self.fixed))
         kinks = {"loc"} & set(self.names) if self.short in KINKS else set()
@@ -405,6 +409,17 @@ class ScipyFamily(Family):
         with np.errstate(all="ignore"):
             if self.ties:
                 return self._tied_derivatives(y, eta)
+            value, gradient, hessian = self.beside(y, eta)
+            place = {name: j for j, name in enumerate(self.names)}
+            for n in self.irregular - self.informative:  # held where they are, without information
+                gradient[place[n]], hessian[place[n]], hessian[:, place[n]] = 0.0, 0.0, 0.0
+            for n in self.informative:
+                hessian[place[n]] = hessian[:, place[n]] = gradient[place[n]] * gradient
+            return value, gradient, hessian
+
+    def beside(self, y: Array, eta: Array) -> Derivatives:
+        """The derivatives as if nothing were irregular; of integers none."""
+        with np.errstate(all="ignore"):
             u, _, scale = self._split(y, eta)
             shape = np.broadcast_shapes(u.shape, eta.shape[1:], y.shape)
             u, scale = np.broadcast_to(u, shape), np.broadcast_to(scale, shape)
@@ -432,10 +447,6 @@ class ScipyFamily(Family):
                         if (n, m) in bend:
                             entry = curve * to[n] * to[m] + slope * bend[n, m]
                             hessian[place[n], place[m]] = hessian[place[m], place[n]] = entry
-            for n in self.irregular - self.informative:  # held where they are, without information
-                gradient[place[n]], hessian[place[n]], hessian[:, place[n]] = 0.0, 0.0, 0.0
-            for n in self.informative:
-                hessian[place[n]] = hessian[:, place[n]] = gradient[place[n]] * gradient
             return value + np.log(scale), gradient, hessian
 
     def _tied_derivatives(self, y: Array, eta: Array) -> Derivatives:

@@ -19,6 +19,7 @@ class Uniform(Family):
     sizes = (0.0, np.inf)
     support = real
     irregular = frozenset({"lower", "upper"})
+    aside = 0.0
     irregular_note = (
         "the ends are the data's extremes; the likelihood has no zero gradient there, hence no standard errors"
     )

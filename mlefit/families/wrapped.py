@@ -77,7 +77,7 @@ class Wrapped(Family):
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         raise LackingError(
             f"{name} of {self.name} has its estimate at an end or a kink of the likelihood, and with rows that are "
-            f"censored or truncated there can be many local maxima; hold {name} by --fix, or take another family"
+            f"censored or truncated no way to a regression is known; hold {name} by --fix, or take another family"
         )
 
     def informed(self, found: Derivatives, rows: NDArray[np.bool_], own: Derivatives | None = None) -> Derivatives:

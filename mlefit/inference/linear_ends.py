@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError, LackingError, UsageError
 from mlefit.families import registry
 from mlefit.families.links import Array
+from mlefit.families.reparameterised import root
 from mlefit.inference.linear_kinks import holds, searched
 from mlefit.inference.linear_model import Block, Problem
 from mlefit.solvers.linear_programme import Vertex, least, narrowest
@@ -110,7 +111,12 @@ def together(problem: Problem) -> bool:
     Constants of rows known in part are those of `estimate`, where a middle and a width are free or both held.
     """
     family = problem.family
-    if not (family.censored or family.truncated) or family.discrete or not irregular(problem):
+    if not irregular(problem) or root(family).aside is None:
+        return False
+    known_in_part = family.censored or family.truncated
+    if root(family).aside:  # no programme knows its slopes, and it is too slow for rows known in part
+        return not known_in_part
+    if not known_in_part:
         return False
     if family.band and set(family.band) & set(family.fixed):
         return True

@@ -29,9 +29,12 @@ EPSILON: Final = float(np.finfo(float).eps)
 TOUCH: Final = 64 * EPSILON  # relative; a score this near to a number is there
 ASIDE: Final = 256 * EPSILON  # relative; just beside it
 SMOOTH: Final = 1e-9  # relative change of a slope that is rounding
+WITHIN: Final = 1e-2  # of the distance at which slopes are told; what is nearer is on the number
+ROUGH: Final = 1e-4  # the same of differences
 WIDER: Final = (0.0, 4.0, 32.0, 256.0, 4096.0, 65536.0)  # roundings by which walls are left
 CONCAVE: Final = frozenset({"laplace", "uniform"})  # families with a log-concave density and a scale
 STARTS: Final = 8  # scattered ones, where there can be several maxima
+MANY: Final = 2_000  # rows, above which fewer are
 APART: Final = 3.0  # standard errors between them
 WIDENINGS: Final = 60
 LEVEL: Final = 1e-9
@@ -115,7 +118,8 @@ class _Rows:
         bases: (n,) each.
         knots: by irregular score, (m, n): where the likelihood of a row may bend or end; infinite for nowhere.
         names: of the parameters that the coordinates belong to, (q,).
-        widths: the coordinate that is the width itself, if any, and the number that its column has in the problem.
+        width, column: the coordinate that is the width itself, if any, and the number in its column of the problem.
+        gap: the least distance beside a number at which slopes are told.
     """
 
     problem: Problem
@@ -128,6 +132,7 @@ class _Rows:
     names: tuple[str, ...]
     width: int | None = None
     column: float = 1.0
+    gap: float = 0.0
 
     def inward(self, theta: Array) -> Array:
         """Coordinates of the problem to x."""
@@ -166,8 +171,12 @@ class _Rows:
         away: dict[int, tuple[Array, Array]] = {}
         for j, knots in self.knots.items():
             size = np.abs(self.matrices[j]) @ np.abs(x) + np.abs(self.bases[j])
+            if np.isfinite(self.family.parameters[j].link.step):  # what rounds a logarithm is not its size
+                size = np.maximum(size, 1.0)
             rest = np.where(np.isfinite(knots), knots - eta[j], np.inf)
-            touched = np.isfinite(knots) & (np.abs(rest) <= TOUCH * (size + np.abs(knots)))
+            touched = np.isfinite(knots) & (
+                np.abs(rest) <= np.maximum(TOUCH * (size + np.abs(knots)), WITHIN * self.gap)
+            )
             rest[touched] = 0.0
             for row in range(len(knots)):
                 eta[j] = np.where(touched[row], knots[row], eta[j])
@@ -204,7 +213,7 @@ class _Rows:
             below, above = (self._slope(j, index, knot, eta, size[index], side) for side in (-1.0, 1.0))
             with np.errstate(all="ignore"):
                 change = above - below
-                change[np.abs(change) <= SMOOTH * (np.abs(above) + np.abs(below))] = 0.0
+                change[np.abs(change) <= (ROUGH if self.gap else SMOOTH) * (np.abs(above) + np.abs(below))] = 0.0
             # Where it is touched the slope is that of the possible side, below it unless that is the impossible one.
             up = np.where(distance == 0, np.isfinite(below), distance > 0).astype(bool)
             if other:
@@ -224,6 +233,11 @@ class _Rows:
             ))  # fmt: skip
         _, gradient, hessian = self.family.beside(self.y, beside)
         n, q = self.y.shape[-1], x.size
+        if self.gap and (moved := np.flatnonzero((beside != eta).any(axis=0))).size:
+            regular = np.array([j not in self.knots for j in range(len(eta))])
+            own = self.family.beside(self.y, eta)[1]
+            gradient = np.array(np.broadcast_to(gradient, (len(eta), n)))
+            gradient[np.ix_(regular, moved)] = own[np.ix_(regular, moved)]  # of the others at the number itself
         gradient = np.broadcast_to(gradient, (len(eta), n)) * self.weight
         hessian = np.broadcast_to(hessian, (len(eta), len(eta), n)) * self.weight
         slope, curve = np.zeros(q), np.zeros((q, q))
@@ -239,7 +253,8 @@ class _Rows:
 
     def _moved(self, knot: Array, size: Array, side: Array | float) -> Array:
         """Scores just beside numbers."""
-        return np.asarray(knot + side * ASIDE * np.maximum(np.maximum(np.abs(knot), size), 1e-300))
+        away = ASIDE * np.maximum(np.maximum(np.abs(knot), size), 1e-300)
+        return np.asarray(knot + side * np.maximum(away, self.gap))
 
     def _at(self, j: int, index: NDArray[np.intp], knot: Array, eta: Array) -> Array:
         """nll of some rows at a number."""
@@ -249,10 +264,14 @@ class _Rows:
 
     def _slope(self, j: int, index: NDArray[np.intp], knot: Array, eta: Array, size: Array, side: float) -> Array:
         """d nll / d score j of some rows just beside a number; infinite where a row is impossible."""
+        if self.gap:  # differences, whose steps are told by all rows
+            moved = eta.copy()
+            moved[j, index] = self._moved(knot, size, side)
+            nll, gradient, _ = self.family.beside(self.y, moved)
+            return np.where(np.isfinite(nll[index]), gradient[j, index], np.inf)
         moved = eta[:, index]
         moved[j] = self._moved(knot, size, side)
-        y = self.y[..., index]
-        nll, gradient, _ = self.family.beside(y, moved)
+        nll, gradient, _ = self.family.beside(self.y[..., index], moved)
         return np.where(np.isfinite(nll), np.broadcast_to(gradient[j], index.shape), np.inf)
 
 
@@ -277,7 +296,8 @@ def _rows(problem: Problem) -> _Rows:
                 j: link.forward(np.where((numbers > link.lower) & (numbers < link.upper), numbers, np.nan))
                 for j, link in links.items()
             }
-        return _Rows(problem, family, sample.y, weight, tuple(matrices), tuple(bases), knots, tuple(names))
+        gap = (root(family).aside or 0.0) * (float(np.std(family.central(sample.y))) or 1.0)
+        return _Rows(problem, family, sample.y, weight, tuple(matrices), tuple(bases), knots, tuple(names), gap=gap)
     centre, width = family.band
     middle = np.zeros((sample.n, size)), np.full(sample.n, family.fixed.get(centre, 0.0))
     half = np.zeros((sample.n, size)), np.full(sample.n, family.fixed.get(width, 0.0) / 2)
@@ -371,7 +391,7 @@ def _scattered(rows: _Rows, x: Array) -> list[Array]:
     """Further starts about one, where there can be several maxima."""
     generator = np.random.default_rng(0)
     unit = rows.unit(x)
-    moves = generator.normal(size=(STARTS, x.size)) * APART * unit
+    moves = generator.normal(size=(STARTS if rows.weight.size <= MANY else 2, x.size)) * APART * unit
     return _possible(rows, [x + move for move in moves])
 
 

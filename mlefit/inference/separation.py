@@ -91,7 +91,8 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         trouble = trouble or (sentence if fatal else "")
     if placed and not trouble and (fallen := short(problem, solution.theta[0])):
         said, trouble = [*said, fallen], fallen
-    if not trouble and not positive and not lost.any():
+    moving = bool(placed and placed.joint) and not decrement <= GRADIENT  # then its curvature says nothing
+    if not trouble and not positive and not moving and not lost.any():
         trouble = (
             "the observed information is not positive definite: the likelihood is flat along a ridge, so the "
             "coefficients are not identified by these data"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mlefit.solvers.linear_programme import check_functions, independent
 from mlefit.solvers.solution import Array
 
-STEPS: Final = 300
+STEPS: Final = 150
 ROUNDING: Final = 1e-13  # of the value; what changes less has not changed
 FIRST: Final = 4.0  # units that the first box reaches
 LARGEST: Final = 1e3
