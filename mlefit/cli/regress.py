@@ -12,8 +12,9 @@ HELP = """\
 A formula gives a parameter of the family as a linear function of columns, through a link: the mean of normal, poisson,
 gamma, beta, negative-binomial and inverse-gaussian, the probability of bernoulli and binomial, the scale of weibull,
 the log odds of labels (categorical), and of ordered ones (ordinal), the median of laplace (least absolute deviations),
-the middle of uniform (the narrowest band), the shape of pareto. [bold]--formula[/] "sigma ~ x" does the same for a
-further parameter; the others are constants. Of a density of one's own ([bold]--density[/]) it is the parameter called
+the middle of uniform (the narrowest band), the shape of pareto; these with censored and truncated rows too.
+[bold]--formula[/] "sigma ~ x" does the same for a further parameter; the others are constants. Of a density
+of one's own ([bold]--density[/]) it is the parameter called
 mu, mean, scale, rate or the like, else the first; of a mixture it is the weight of the first part, so that its parts
 are the same everywhere and their shares depend on the columns.
 

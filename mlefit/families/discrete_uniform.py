@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlefit.errors import LackingError
 from mlefit.families.base import Derivatives, Family, Parameter, Rows, stack, symmetric
 from mlefit.families.links import Array, identity
 from mlefit.families.support import Support
@@ -46,10 +45,12 @@ class DiscreteUniform(Family):
         return np.stack([rows.minimum(rows.y), rows.maximum(rows.y)])
 
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
-        raise LackingError(
-            f"the ends of {self.name} are whole numbers, which no linear predictor gives; take --dist uniform, or fit "
-            "groups apart by mlefit estimate --by"
-        )
+        """Each end is as near to the values as it can be, whatever the other: any slope will do for the distance.
+
+        The ends are whole numbers only where every cell of the predictor has a coefficient of its own.
+        """
+        near, never = np.ones(y.shape), np.full(y.shape, np.inf)
+        return (y, near, never) if name == "lower" else (y, never, near)
 
     def log_cdf(self, y: Array, eta: Array) -> Array:
         above = np.clip(_values(eta) - (np.floor(y) - eta[0] + 1), 0.0, _values(eta))

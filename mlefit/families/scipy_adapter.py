@@ -90,7 +90,7 @@ KINKS: Final[Mapping[str, tuple[str | float, ...]]] = {
     "laplace": (0.0,), "laplace_asymmetric": (0.0,), "dgamma": (0.0,), "dweibull": (0.0,), "gennorm": (0.0,),
     "skewcauchy": (0.0,), "loglaplace": (1.0,), "triang": ("c",), "trapezoid": ("c", "d"),
 }  # fmt: skip
-# Those whose kink is at loc, a hyperplane of a regression's coefficients, at which the density is neither 0 nor infinite.
+# Those whose kink is at loc, a hyperplane of a regression's coefficients, the density there neither 0 nor infinite.
 AT_LOC: Final = frozenset({"laplace", "laplace_asymmetric", "gennorm", "skewcauchy"})
 
 

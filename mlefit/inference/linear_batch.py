@@ -174,8 +174,8 @@ def _solve(batch: _Batch) -> Found:
         if sample.counts.max() > 4 * THIN and not one.irregular.any():
             rows = sample.thin(THIN)
         inner, forms = _inner(family)
-        found = inner.starts(Sample(rows.y, rows.weight, rows.offsets))
-        starts = [_lifted(batch, _outer(forms, eta)) for eta in found]
+        begun = inner.starts(Sample(rows.y, rows.weight, rows.offsets))
+        starts = [_lifted(batch, _outer(forms, eta)) for eta in begun]
     start = starts[0]
     if len(starts) > 1:
         values = np.stack([target.value(s, every) for s in starts])

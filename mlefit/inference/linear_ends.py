@@ -43,8 +43,8 @@ class Placed:
         steps: of the simplex method, since the first placing.
         slopes: what was solved for each parameter, (2, n).
         certain: False where another maximum may be higher.
-        firm: whether the likelihood falls, or is level, in every direction; None where they were not sought together with
-            the others.
+        firm: whether the likelihood falls, or is level, in every direction; None where they were not sought together
+            with the others.
         far: (p,) coordinates along which the likelihood never falls, None for none.
         open: whether the likelihood rises up to where rows become impossible, without a maximum.
     """
@@ -84,6 +84,11 @@ def check(problem: Problem) -> None:
             )
         if family.band or together(problem):
             continue
+        if family.discrete and len(np.unique(block.x, axis=0)) > block.x.shape[1]:
+            raise UsageError(
+                f"{name} of {family.name} is a whole number, which a linear predictor gives only where every distinct "
+                "row of its columns has a coefficient of its own, as C(group) gives each group one; take --dist uniform"
+            )
         try:
             _bend(problem, np.zeros((family.size, problem.sample.n)), j)
         except LackingError as error:
@@ -130,7 +135,10 @@ def sought(problem: Problem, theta: Array) -> Placed:
         DataError: no coefficients give every row a likelihood.
     """
     found = searched(problem, theta)
-    return Placed(found.theta, True, found.excess, found.level, found.steps, certain=found.certain, firm=found.firm, far=found.far, open=found.open)
+    return Placed(
+        found.theta, True, found.excess, found.level, found.steps,
+        certain=found.certain, firm=found.firm, far=found.far, open=found.open,
+    )  # fmt: skip
 
 
 def place(problem: Problem, theta: Array, before: Placed | None = None) -> Placed:
@@ -212,8 +220,11 @@ def notes(problem: Problem, placed: Placed, blind: bool = False) -> tuple[str, .
             f"{' and '.join(names)} {'was' if len(names) == 1 else 'were'} sought among the kinks and ends of the "
             "likelihood, and between them"
             + (
-                ", hence no standard errors" if not set(names) & family.informative
-                else "" if blind else "; standard errors are from the Fisher information (products of the gradient)"
+                ", hence no standard errors"
+                if not set(names) & family.informative
+                else ""
+                if blind
+                else "; standard errors are from the Fisher information (products of the gradient)"
             )
         ] = None
     if not placed.certain:

@@ -1,10 +1,10 @@
 """Irregular scores of a regression where no single linear programme places them: rows known in part, and the like.
 
-The likelihood of a row is smooth in the score but for kinks, and walls, at the numbers that stand in the row (`numbers`).
-These are hyperplanes of the coefficients, all of which, those of regular scores too, are sought together by `active_set`.
-Of a log-concave density with one scale the likelihood is log-concave in (coefficients/scale, 1/scale), whatever is
-censored (Burridge 1981; Prekopa 1973): where no direction descends is then the maximum. Otherwise there can be others,
-so that several starts are made.
+The likelihood of a row is smooth in the score but for kinks, and walls, at the numbers that stand in the row
+(`numbers`). These are hyperplanes of the coefficients, all of which, those of regular scores too, are sought together
+by `active_set`. Of a log-concave density with one scale the likelihood is log-concave in (coefficients/scale, 1/scale),
+whatever is censored (Burridge 1981; Prekopa 1973): where no direction descends is then the maximum. Otherwise there can
+be others, so that several starts are made.
 """
 
 from __future__ import annotations
@@ -93,15 +93,16 @@ def searched(problem: Problem, start: Array) -> Found:
                 best = found
         assert best is not None, "there is a start"
         theta = rows.outward(_withdrawn(problem, rows, best.x))
-    level = _level(rows, best)
-    return Found(theta, best.excess, steps, level, best.bent, _far(rows, best), best.open, certain)
+        level, far = _level(rows, best), _far(rows, best.x)
+    return Found(theta, best.excess, steps, level, best.bent, far, best.open, certain)
 
 
 def concave(problem: Problem) -> bool:
     """Whether every maximum is the highest."""
     family = problem.family
     scales = [b for b, p in zip(problem.blocks, family.parameters, strict=True) if p.name in ("scale", "width")]
-    return root(family).name in CONCAVE and not family.truncated and all(_constant(b) and b.base is None for b in scales)
+    known = root(family).name in CONCAVE and not family.truncated
+    return known and all(_constant(b) and b.base is None for b in scales)
 
 
 # -- the likelihood in its own coordinates ------------------------------------------------------------------------
@@ -280,7 +281,7 @@ def _rows(problem: Problem) -> _Rows:
     weight = np.ones(sample.n) if sample.weight is None else sample.weight
     zero = np.zeros(sample.n)
     size = problem.step.size
-    names = [b.parameter for b, part in zip(problem.blocks, problem.slices, strict=True) for _ in range(*part.indices(size))]
+    names = [b.parameter for b, design in zip(problem.blocks, problem.designs, strict=True) for _ in design.z.T]
     matrices, bases = [], []
     for block, part, design in zip(problem.blocks, problem.slices, problem.designs, strict=True):
         matrix = np.zeros((sample.n, size))
@@ -436,33 +437,43 @@ def _level(rows: _Rows, found: Minimum) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _far(rows: _Rows, found: Minimum) -> NDArray[np.bool_]:
-    """Coordinates (q,) that can go on without end while no row becomes less likely."""
-    result = np.zeros(found.x.size, dtype=bool)
-    if not found.level.size:
+def _far(rows: _Rows, x: Array) -> NDArray[np.bool_]:
+    """Coordinates (q,) that can go on without end while no row becomes less likely.
+
+    A linear programme over the rows that allow it: those that are known on one side only, or not at all.
+    """
+    result = np.zeros(x.size, dtype=bool)
+    able = np.array([name in rows.problem.family.irregular for name in rows.names], dtype=bool)
+    if rows.width is not None:
+        able[rows.width] = False
+    if not able.any():
         return result
-    eta = rows.scores(found.x)
+    eta = rows.scores(x)
     first = next(iter(rows.knots))
-    moves = rows.matrices[first] @ found.level
-    moving = np.flatnonzero(np.abs(moves).max(axis=1) > 1e-6 * np.abs(moves).max())
     spread = np.ptp(rows.family.central(rows.y)) + np.abs(eta[first]).max() + 1.0
-    here, ways = rows.each(eta), np.zeros((2, moving.size), dtype=bool)
-    for way, side in zip(ways, (-1.0, 1.0), strict=True):
+    here, ways = rows.each(eta), []
+    for side in (-1.0, 1.0):
         away = eta.copy()
         for j in rows.knots:
             away[j] += side * DISTANT * spread
-        way[:] = (rows.each(away) <= here + LEVEL)[moving]
+        ways.append(rows.each(away) <= here + LEVEL)
     down, up = ways
-    normal = moves[moving] / np.abs(moves[moving]).max()
-    forward = (up.astype(float) - down) @ normal
-    size, none = found.level.shape[1], np.zeros(moving.size)
+    moves = rows.matrices[first][:, able]
+    held = moves[~(down | up)]
+    values, vectors = np.linalg.eigh(held.T @ held)
+    free = vectors[:, values <= 1e-12 * max(float(values.max()), 1.0)]
+    if not free.shape[1]:
+        return result
+    some = down | up
+    moves, down, up = moves[some] @ free, down[some], up[some]
+    size, none = free.shape[1], np.zeros(len(moves))
     box, wall = np.eye(size), np.full(size, np.inf)
     way = check_functions(
-        np.concatenate([normal, box, box]), np.concatenate([none, np.ones(size), -np.ones(size)]),
+        np.concatenate([moves, box, box]), np.concatenate([none, np.ones(size), -np.ones(size)]),
         np.concatenate([np.where(down, 0.0, np.inf), np.zeros(size), wall]),
-        np.concatenate([np.where(up, 0.0, np.inf), wall, np.zeros(size)]), forward,
+        np.concatenate([np.where(up, 0.0, np.inf), wall, np.zeros(size)]), (up.astype(float) - down) @ moves,
     )  # fmt: skip
-    if way is None or not np.abs(way).max() > LEVEL:
-        return result
-    share = np.abs(found.level @ way) / rows.unit(found.x)
-    return np.asarray(share > 1e-3 * share.max())
+    if way is not None and np.abs(way).max() > LEVEL:
+        share = np.abs(free @ way) / rows.unit(x)[able]
+        result[able] = share > 1e-3 * share.max()
+    return result

@@ -116,8 +116,8 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
     certificate = Certificate(number(decrement), positive and not lost.any(), condition, tuple(edge), trouble)
     if blind and not trouble:
         said.append(
-            "the products of the gradient, which stand for the information where the likelihood has kinks, are singular "
-            "in these rows: no standard errors; ask for --interval profile"
+            "the products of the gradient, which stand for the information where the likelihood has kinks, are "
+            "singular in these rows: no standard errors; ask for --interval profile"
         )
     return Verdict(certificate, tuple(said), lost, direction, bool(away), blind)
 
@@ -137,8 +137,8 @@ def _without_end(problem: Problem, solution: Solution, placed: Placed, total: fl
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         sentence = (
             f"the likelihood of {family.name} does not fall, however far {shown} go{'es' if len(names) == 1 else ''}: "
-            "some rows, such as those of a level without any event, do not tell where they lie, so no maximum-likelihood "
-            "estimate exists; leave the term out or merge levels"
+            "some rows, such as those of a level without any event, do not tell where they lie, so no maximum-"
+            "likelihood estimate exists; leave the term out or merge levels"
         )
     else:
         return None

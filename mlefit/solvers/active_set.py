@@ -219,7 +219,7 @@ def _polished(function: Kinked, x: Array, value: float, unit: Array) -> tuple[Ar
 
 
 def _excess(function: Kinked, x: Array, unit: Array) -> tuple[float, Array]:
-    """The most that the function falls by, to first order, within one unit, 0 where no direction descends; and where."""
+    """The most that the function falls by, to first order, within one unit, 0 where nothing descends; and where."""
     found, way = 0.0, np.zeros(unit.size)
     none = np.zeros(unit.size)
     for other in (False, True):

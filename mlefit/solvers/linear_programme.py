@@ -191,7 +191,7 @@ def _dual(x: Array, knot: Array, below: Array, above: Array, given: Array) -> tu
 
 
 def check_functions(x: Array, knot: Array, below: Array, above: Array, given: Array) -> Array | None:
-    """The b (p,) at which the sum of check functions, as of `least`, less given'b is least; None where HiGHS finds none."""
+    """b (p,) at which the sum of check functions, as of `least`, less given'b is least; None where there is none."""
     return _dual(x, knot, below, above, given)[0]
 
 
@@ -315,7 +315,7 @@ def narrowest(x: Array, knot: Array) -> Vertex:
 
 
 def reached(x: Array, low: Array, high: Array) -> tuple[Array, float]:
-    """Coefficients (p,) whose band reaches into every interval [low_i, high_i], and the least half-width at which it can.
+    """Coefficients (p,) whose band reaches into every interval [low_i, high_i], and the least half-width that can.
 
     Args:
         x: (n, p).
@@ -323,7 +323,8 @@ def reached(x: Array, low: Array, high: Array) -> tuple[Array, float]:
     """
     p = x.shape[1]
     right, left = np.isfinite(low), np.isfinite(high)
-    matrix = np.concatenate([np.column_stack([-x, -np.ones(len(x))])[right], np.column_stack([x, -np.ones(len(x))])[left]])
+    ones = np.ones((len(x), 1))
+    matrix = np.concatenate([np.hstack([-x, -ones])[right], np.hstack([x, -ones])[left]])
     found = _highs(
         np.append(np.zeros(p), 1.0), A_ub=matrix, b_ub=np.concatenate([-low[right], high[left]]),
         bounds=[(None, None)] * p + [(0, None)],

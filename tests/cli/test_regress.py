@@ -165,7 +165,7 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("n ~ 1", "--fix", "mu=3", "--fix", "sigma=1"), "every parameter of normal is fixed", 2),
         (("y ~ x", "--dist", "binomial"), "needs --trials", 2),
         (("w ~ x", "--dist", "laplace", "--robust"), "kinks or ends along loc; leave --robust and --cluster out", 2),
-        (("w ~ x", "--dist", "laplace", "--event", "y > 1"), "many local maxima; hold loc by --fix", 2),
+        (("w ~ x", "--dist", "scipy:laplace", "--event", "y > 1"), "another family, or take --dist laplace", 2),
         (("w ~ x", "--dist", "laplace", "--link", "loc=log"), "with the link identity alone; leave --link loc out", 2),
         (("y ~ x", "--dist", "poisson", "--exposure", "y"), "'0' in column 'y' .* no exposure", 1),
         (("y ~ x", "--exposure", "n"), "--exposure multiplies", 2),
@@ -182,10 +182,10 @@ def test_a_formula_holds_columns_and_known_functions_only(mlefit, table, formula
         (("y ~ x", "--dist", "ordinal", "--levels", "0,1"), "must name every label", 2),
         (("n ~ x", "--dist", "binomial", "--trials", "w"), "'5' in column 'n' on line 2 of .* that row's trials", 1),
         (("0-x ~ n", "--dist", "binomial", "--trials", "n"), "outside the support of binomial", 1),
-        (("y ~ x", "--dist", "discrete-uniform"), "whole numbers, which no linear predictor gives; take", 2),
+        (("y ~ x", "--dist", "discrete-uniform"), "lower of discrete-uniform is a whole number, which", 2),
         (("y ~ x", "--dist", "uniform", "--formula", "width ~ x"), "a width of uniform that varies", 2),
         (("y ~ x", "--dist", "uniform", "--fix", "width=2"), "= 2 held some rows are impossible: .* is 4 wide", 1),
-        (("y ~ x", "--dist", "scipy:laplace"), "hold loc by --fix, or take --dist laplace", 2),
+        (("y ~ x", "--dist", "scipy:triang"), "where no way to a regression is known; hold loc by --fix", 2),
     ],
 )
 def test_refusals(mlefit, table, arguments, sentence, status):
