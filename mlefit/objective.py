@@ -109,6 +109,13 @@ class RowObjective:
             value, gradient, hessian = family.assemble(self.sample.total_weight, list(totals), theta.T)
         return Sums(value, np.ascontiguousarray(gradient.T), np.ascontiguousarray(np.moveaxis(hessian, -1, 0)))
 
+    def corners(self, theta: Array, which: Index) -> Array:
+        """The family's `corners`, (m, P, n) with one group, (m, 1, n) where every row belongs to one problem."""
+        self = self._part(which)
+        with np.errstate(all="ignore"):
+            found = self.family.corners(self.sample.y, self.predictor.scores(theta, self.sample))
+        return found if found.ndim == 3 else found[:, None]
+
     def outer(self, theta: Array, *, repeated: bool = False) -> Array:
         """Sums of squared weight times the outer product of each row's gradient, (P, p, p).
 

@@ -154,7 +154,9 @@ class Family(ABC):
     # Parameter -> value below which the likelihood is unbounded (nll is inf there): a fit that ends at this
     # cliff has not found a maximum, for there is none.
     cliffs: Mapping[str, float] = MappingProxyType({})
-    # Irregular parameters that the rows inform about no less than about regular ones, such as a median.
+    # Parameters that move kinks of the nll, which lie where `corners` are zero: the maximum may be on one, or between.
+    kinked: frozenset[str] = frozenset()
+    # Irregular or kinked parameters that the rows inform about no less than about regular ones, such as a median.
     informative: frozenset[str] = frozenset()
     # Parameter -> what happens as it grows without end while the likelihood does too.
     summits: Mapping[str, str] = MappingProxyType({})
@@ -357,6 +359,18 @@ class Family(ABC):
     def doubts(self, eta: Array) -> Sequence[str]:
         """What a user must know of the family at its estimates (k, G), "" where nothing; one sentence a group."""
         return [""] * eta.shape[1]
+
+    def corners(self, y: Array, eta: Array) -> Array:
+        """The numbers of which the nll takes magnitudes, (m, ...): it has a kink where one of them is zero."""
+        return np.zeros((0, *y.shape[-1:]))
+
+    def softened(self, width: Array, side: int = 0) -> Family:
+        """The same with hyperbolas in place of its kinks, so wide as `width` (m,) says, and no parameter kinked.
+
+        With a `side`, 1 or -1, all numbers of less than the width are taken to be zero, and the derivatives are those
+        on that side of the kink; products of the gradient are kept as they are.
+        """
+        return self
 
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         """How the nll of a row depends on an irregular score where it is linear on both sides of one number.

@@ -6,8 +6,8 @@ the integral), quantiles, moments, and whether it is a density at all.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import product
 from math import inf
@@ -20,7 +20,7 @@ from mlefit.errors import UsageError
 from mlefit.families import domains, panels
 from mlefit.families.base import NO_DISTRIBUTION, Derivatives, Family, Rows
 from mlefit.families.domains import parameter
-from mlefit.families.expression import CONSTANTS, Formula, Jet, parse, unknown
+from mlefit.families.expression import CONSTANTS, Absolute, Formula, Jet, chain, parse, unknown
 from mlefit.families.interval import join
 from mlefit.families.links import Array
 from mlefit.families.support import Support, counts, nonnegative, positive, real, unit
@@ -32,6 +32,7 @@ BATCH: Final = 256  # models whose panels are made together
 MANY: Final = 128  # rows from which on it is worth looking whether they repeat each other
 REMEMBERED: Final = 8  # sets of panels kept, each of so many models at most
 LOOSE: Final = 1e-6  # how far from one the integral of a density may be
+TINY: Final = 1e-90
 ASKED: Final = 256  # models at most whose integrals are looked at after a fit
 # Scores of parameters, and values of further columns, at which the support is found that makes a density of a formula.
 PROBES: Final = (0.4, -0.7, 1.1)
@@ -79,10 +80,15 @@ class Density(Family):
         self._every = self.columns
         self._known: tuple[Array, ...] = ()
         self._kept: list[tuple[bytes, panels.Panels]] = []
+        self._absolute: Absolute | None = None
         self.support = domains.support(support, self.columns[0]) if support else self._found()
         self.discrete = self.support.integer
+        bent = [(node, names) for node, names in self.formula.bent() if names & set(self.names)]
         # A kink that moves with a score adds to the curvature of an integral over it, but not to that of a tail beside.
-        self.kinked = re.search(r"\babs\s*\(", expression) is not None
+        self.bent = bool(bent)
+        self._bends = [(node, names) for node, names in bent if names & set(columns)]
+        self.kinked = frozenset(name for _, names in self._bends for name in names & set(self.names))
+        self.informative = self.kinked
         self.summary = f"log density {expression.strip()}"
 
     @property
@@ -108,7 +114,9 @@ class Density(Family):
 
     # -- the likelihood -------------------------------------------------------------------------------------
 
-    def _jet(self, columns: Sequence[Array], eta: Array, derivatives: bool) -> Jet:
+    def _jet(
+        self, columns: Sequence[Array], eta: Array, derivatives: bool, absolute: Absolute | None = None
+    ) -> Jet:
         values = {}
         for j, p in enumerate(self.parameters):
             theta = p.link.inverse(eta[j])
@@ -120,14 +128,14 @@ class Density(Family):
         for name, column in zip(self._every, columns, strict=True):
             values[name] = Jet(column)
         with np.errstate(all="ignore"):
-            return self.formula.evaluate(values)
+            return self.formula.evaluate(values, absolute)
 
     def _columns(self, y: Array) -> list[Array]:
         return [*(y[None] if y.ndim == 1 else y), *self._known]
 
     def nll(self, y: Array, eta: Array) -> Array:
         columns = self._columns(y)
-        return self._valued(columns, -self._jet(columns, eta, False).value, eta)
+        return self._valued(columns, -self._jet(columns, eta, False, self._absolute).value, eta)
 
     def gradient(self, y: Array, eta: Array) -> Array:
         return self.derivatives(y, eta)[1]
@@ -136,8 +144,30 @@ class Density(Family):
         return self.derivatives(y, eta)[2]
 
     def derivatives(self, y: Array, eta: Array) -> Derivatives:
+        """On a kink the mean of both sides.
+
+        A likelihood with kinks has no curvature to measure information by; for the parameters that move them, the
+        Hessian holds products of the gradient, whose mean is the Fisher information (Berndt, Hall, Hall and Hausman
+        1974; van der Vaart 1998, theorem 7.2). Beside those that do not move them it is the curvature.
+        """
+        if not self.kinked or self._absolute or not (self.corners(y, eta) == 0).any():
+            return self._informed(self._derivatives(y, eta))
+        none = np.zeros(len(self._bends))
+        _, *above = self.softened(none, 1).derivatives(y, eta)
+        _, *below = self.softened(none, -1).derivatives(y, eta)
+        gradient, hessian = ((a + b) / 2 for a, b in zip(above, below, strict=True))
+        return self.nll(y, eta), gradient, hessian
+
+    def _informed(self, found: Derivatives) -> Derivatives:
+        value, gradient, hessian = found
+        moving = [j for j, name in enumerate(self.names) if name in self.kinked]
+        for i, j in product(moving, moving):
+            hessian[i, j] = gradient[i] * gradient[j]
+        return value, gradient, hessian
+
+    def _derivatives(self, y: Array, eta: Array) -> Derivatives:
         columns = self._columns(y)
-        jet = self._jet(columns, eta, True)
+        jet = self._jet(columns, eta, True, self._absolute)
         value = self._valued(columns, -jet.value, eta)
         k = self.size
         gradient, hessian = np.zeros((k, *value.shape)), np.zeros((k, k, *value.shape))
@@ -146,6 +176,25 @@ class Density(Family):
         for (i, j), values in jet.second.items():
             hessian[i, j] = hessian[j, i] = -values
         return value, gradient, hessian
+
+    def corners(self, y: Array, eta: Array) -> Array:
+        found: dict[int, Array] = {}
+
+        def noted(node: ast.Call, u: Jet) -> Jet:
+            found[id(node)] = u.value
+            return Jet(np.abs(u.value))
+
+        columns = self._columns(y)
+        self._jet(columns, eta, False, noted)
+        shape = np.broadcast_shapes(eta.shape[1:], *(c.shape for c in columns))
+        return np.stack([np.broadcast_to(found[id(node)], shape) for node, _ in self._bends])
+
+    def softened(self, width: Array, side: int = 0) -> Density:
+        soft = copy(self)
+        soft._absolute = _hyperbola(dict(zip([id(node) for node, _ in self._bends], width, strict=True)), side)
+        if not side:
+            soft.kinked = soft.informative = frozenset()
+        return soft
 
     def _valued(self, columns: Sequence[Array], nll: Array, eta: Array) -> Array:
         """The NLL at full shape, infinite where there is no density."""
@@ -334,7 +383,7 @@ class Density(Family):
 
         def terms(p: panels.Panels, part: slice, y: Array, model: panels.Index) -> Derivatives:
             moments = self._moments(models, part) if derivatives else None
-            if derivatives and (self.kinked or p.broken.any()):
+            if derivatives and (self.bent or p.broken.any()):
                 large, small = (_joined(p, model, *p.tails(end, model, moments), True, k) for end in y)
                 return join(large, small)
             return _terms(p.between(y[0], y[1], model, moments), k)
@@ -457,6 +506,22 @@ class Density(Family):
 
     def __repr__(self) -> str:
         return f"Density({self.formula.text!r}, {list(self.texts)!r})"
+
+
+def _hyperbola(widths: Mapping[int, float], side: int) -> Absolute:
+    """What stands for abs, by the widths of its kinks; see `Family.softened`."""
+
+    def absolute(node: ast.Call, u: Jet) -> Jet:
+        width = widths.get(id(node), 0.0)
+        size = np.abs(u.value) if side else np.hypot(u.value, width)
+        on = size <= width if side else size == 0
+        # A power of nothing has no derivatives in its exponent that could be computed.
+        size = np.where(on, TINY, size)
+        slope = np.where(on, float(side), np.sign(u.value) if side else u.value / size)
+        curve = np.zeros_like(slope) if side else np.where(on, 0.0, (width / size) ** 2 / size)
+        return chain((size, slope, curve), u) if u.first else Jet(size)
+
+    return absolute
 
 
 def _of(model: panels.Index, part: slice) -> slice:

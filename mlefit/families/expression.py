@@ -86,6 +86,10 @@ VALUES: Final[dict[str, Callable[[Array], Array]]] = {
 }  # fmt: skip
 
 
+# An abs of the tree and the jet of its argument, to the jet of what it stands for.
+Absolute = Callable[[ast.Call, Jet], Jet]
+
+
 @dataclass(frozen=True)
 class Formula:
     """A parsed formula.
@@ -100,9 +104,20 @@ class Formula:
     tree: ast.expr = field(repr=False)
     places: Mapping[str, int] = field(repr=False)
 
-    def evaluate(self, values: Mapping[str, Jet]) -> Jet:
-        """The formula's value and derivatives for jets of all its names, which may hide constants."""
-        return _evaluate(self.tree, values)
+    def evaluate(self, values: Mapping[str, Jet], absolute: Absolute | None = None) -> Jet:
+        """The formula's value and derivatives for jets of all its names, which may hide constants.
+
+        `absolute` takes the place of abs, if given.
+        """
+        return _evaluate(self.tree, values, absolute)
+
+    def bent(self) -> list[tuple[ast.Call, frozenset[str]]]:
+        """Every abs in the formula, and the names in its argument."""
+        return [
+            (node, frozenset(n.id for n in ast.walk(node.args[0]) if isinstance(n, ast.Name)) - FUNCTIONS.keys())
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs"
+        ]
 
 
 def parse(text: str, what: str = "the expression") -> Formula:
@@ -129,7 +144,30 @@ def parse(text: str, what: str = "the expression") -> Formula:
         raise UsageError(_at(what, text, (error.offset or 1) - 1 + shift, "cannot be read")) from None
     except (ValueError, RecursionError, MemoryError):
         raise UsageError(f"{what} cannot be read: it nests too deeply or holds what is no text") from None
-    return Formula(text, tuple(places), tree, places)
+    return Formula(text, tuple(places), _Roots().visit(tree), places)
+
+
+class _Roots(ast.NodeTransformer):
+    """The root of a square is the magnitude, whose kink is known for one."""
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        squared = isinstance(node.func, ast.Name) and node.func.id == "sqrt" and _is_power(node.args[0], 2.0)
+        return _magnitude(node.args[0].left) if squared and isinstance(node.args[0], ast.BinOp) else node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        squared = _is_power(node, 0.5) and _is_power(node.left, 2.0)
+        return _magnitude(node.left.left) if squared and isinstance(node.left, ast.BinOp) else node
+
+
+def _is_power(node: ast.expr, exponent: float) -> bool:
+    power = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant)
+    return power and node.right.value == exponent  # type: ignore[attr-defined]
+
+
+def _magnitude(node: ast.expr) -> ast.Call:
+    return ast.Call(func=ast.Name(id="abs", ctx=ast.Load()), args=[node], keywords=[])
 
 
 def unknown(formula: Formula, name: str, known: list[str], what: str) -> UsageError:
@@ -191,20 +229,22 @@ def _check(
         raise refuse("may hold only numbers, names, + - * / **, brackets and functions")
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Jet]) -> Jet:
+def _evaluate(node: ast.expr, values: Mapping[str, Jet], absolute: Absolute | None = None) -> Jet:
     match node:
         case ast.Constant(value=number):
             return Jet(np.asarray(number, dtype=float))
         case ast.Name(id=name):
             return values[name] if name in values else Jet(np.asarray(CONSTANTS[name]))
         case ast.UnaryOp(op=op, operand=operand):
-            jet = _evaluate(operand, values)
+            jet = _evaluate(operand, values, absolute)
             return jet if isinstance(op, ast.UAdd) else _scaled(jet, -1.0)
         case ast.Call(func=ast.Name(id=name), args=[argument]):
-            jet = _evaluate(argument, values)
-            return _chain(FUNCTIONS[name](jet.value), jet) if jet.first else Jet(VALUES[name](jet.value))
+            jet = _evaluate(argument, values, absolute)
+            if absolute and name == "abs":
+                return absolute(node, jet)
+            return chain(FUNCTIONS[name](jet.value), jet) if jet.first else Jet(VALUES[name](jet.value))
         case ast.BinOp(left=left, op=op, right=right):
-            return _binary(op, _evaluate(left, values), _evaluate(right, values))
+            return _binary(op, _evaluate(left, values, absolute), _evaluate(right, values, absolute))
     raise AssertionError("the parser lets nothing else through")
 
 
@@ -220,7 +260,7 @@ def _binary(op: ast.operator, a: Jet, b: Jet) -> Jet:
             if not b.first:
                 return _scaled(a, 1 / b.value) if a.first else Jet(a.value / b.value)
             inverse = 1 / b.value
-            return _product(a, _chain((inverse, -(inverse**2), 2 * inverse**3), b))
+            return _product(a, chain((inverse, -(inverse**2), 2 * inverse**3), b))
     if not a.first and not b.first:
         return Jet(a.value**b.value)
     if not b.first:
@@ -228,10 +268,10 @@ def _binary(op: ast.operator, a: Jet, b: Jet) -> Jet:
         fall = np.where(power == 0, 0.0, power * a.value ** np.where(power == 0, 1.0, power - 1))
         bend = power * (power - 1)
         curve = np.where(bend == 0, 0.0, bend * a.value ** np.where(bend == 0, 1.0, power - 2))
-        return _chain((a.value**power, fall, curve), a)
-    exponent = _product(b, _chain(FUNCTIONS["log"](a.value), a))
+        return chain((a.value**power, fall, curve), a)
+    exponent = _product(b, chain(FUNCTIONS["log"](a.value), a))
     power = a.value**b.value
-    return _chain((power, power, power), exponent)
+    return chain((power, power, power), exponent)
 
 
 def _scaled(a: Jet, by: Any) -> Jet:
@@ -260,7 +300,8 @@ def _product(a: Jet, b: Jet) -> Jet:
     return Jet(left.value, _merged(left.first, right.first), _merged(_merged(left.second, right.second), cross))
 
 
-def _chain(outer: Three, u: Jet) -> Jet:
+def chain(outer: Three, u: Jet) -> Jet:
+    """A function of a jet, from its value and derivatives there."""
     value, slope, curve = outer
     second = {k: slope * v for k, v in u.second.items()}
     pairs = {(i, j): curve * u.first[i] * u.first[j] for i in u.first for j in u.first if j <= i}

@@ -50,6 +50,7 @@ class Pinned(Family):
         self.support = family.support
         self.irregular = family.irregular - set(fixed)
         self.informative = family.informative - set(fixed)
+        self.kinked = family.kinked - set(fixed)
         self.band = family.band
         self.cliffs = {name: value for name, value in family.cliffs.items() if name not in fixed}
         self.start_method = family.start_method
@@ -146,6 +147,12 @@ class Pinned(Family):
 
     def starts(self, rows: Rows) -> list[Array]:
         return [eta[self.free] for eta in self.base.starts(rows)]
+
+    def corners(self, y: Array, eta: Array) -> Array:
+        return self.base.corners(y, self.full(eta))
+
+    def softened(self, width: Array, side: int = 0) -> Family:
+        return Pinned(self.base.softened(width, side), self.fixed)
 
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         return self.base.bend(name, y, self.full(eta))

@@ -61,7 +61,10 @@ class Reparameterised(Family):
         self.labels = family.labels
         self.parameters = form.parameters
         self.irregular = form.irregular
-        self.informative = family.informative & form.irregular
+        # A new score stands for the native one in its place.
+        moved = dict(zip(family.names, form.parameters, strict=True)) if family.kinked else {}
+        self.kinked = frozenset(moved[name].name for name in family.kinked)
+        self.informative = (family.informative & form.irregular) | self.kinked
         self.irregular_note = form.note
         self.band = form.band
 
@@ -119,6 +122,12 @@ class Reparameterised(Family):
 
     def starts(self, rows: Rows) -> list[Array]:
         return [self.form.back(eta) for eta in self.base.starts(rows)]
+
+    def corners(self, y: Array, eta: Array) -> Array:
+        return self.base.corners(y, self.native(eta))
+
+    def softened(self, width: Array, side: int = 0) -> Family:
+        return Reparameterised(self.base.softened(width, side), self.form)
 
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         return self.base.bend(name, y, self.native(eta))

@@ -106,6 +106,9 @@ class Truncated(Wrapped):
     def central(self, y: Array) -> Array:
         return self.base.central(self.rows(y))
 
+    def corners(self, y: Array, eta: Array) -> Array:
+        return self.base.corners(self.rows(y), eta)
+
     def numbers(self, y: Array) -> Array:
         return y[[0, 1, -2, -1]] if isinstance(self.base, Censored) else y[[0, -2, -1]]
 

@@ -32,7 +32,8 @@ class Wrapped(Family):
         core = family
         while hasattr(core, "base"):
             core = core.base
-        self.informative: frozenset[str] = core.informative & family.irregular
+        self.informative: frozenset[str] = core.informative & (family.irregular | family.kinked)
+        self.kinked = family.kinked
         self.irregular_note = _note(family.irregular, self.informative)
         if family.irregular:
             self.start_method = "search over the data"
@@ -73,6 +74,9 @@ class Wrapped(Family):
     def numbers(self, y: Array) -> Array:
         """What stands in the rows, (m, n): where the likelihood of an irregular family can end or bend."""
         return y[:1]
+
+    def softened(self, width: Array, side: int = 0) -> Family:
+        return self.around(self.base.softened(width, side))
 
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         raise LackingError(

@@ -20,12 +20,12 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families.base import ExponentialFamily, Family
 from mlefit.families.links import Array
 from mlefit.inference.fit import Estimate, Fit, solve
+from mlefit.inference.kinks import minimised
 from mlefit.inference.mechanism import Mechanism
 from mlefit.objective import RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.progress import steps
 from mlefit.sample import Sample
-from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Solution, Sums
 
 Kind = Literal["nonparametric", "parametric"]
@@ -251,14 +251,14 @@ def _solved(
     irregular = np.array([name in family.irregular for name in family.names], dtype=bool)
     held = irregular if irregular.any() else None
     if isinstance(target, StatisticObjective):
-        return newton(target, target.start, held=held, step=family.step)
+        return minimised(target, target.start, held=held, step=family.step)
     assert sample is not None, "a target of rows has rows"
     start = np.repeat(near[None], sample.groups, axis=0)
     if irregular.any():
         with np.errstate(all="ignore"):
             start[:, irregular] = family.start(sample).T[:, irregular]
     last = np.sqrt(close * np.sqrt(sample.counts))
-    found = newton(target, start, held=held, step=family.step, last=last, sums=sums)
+    found = minimised(target, start, held=held, step=family.step, last=last, sums=sums)
     lost = np.flatnonzero(~np.isfinite(found.sums.value))
     if lost.size:  # the estimate is impossible for these rows: begin as for a fit of their own
         part = sample.take(lost)

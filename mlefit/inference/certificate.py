@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mlefit.families.base import Family
 from mlefit.families.irregular import astray
 from mlefit.families.links import BOUND, Array
+from mlefit.families.registry import BUILT_IN
 from mlefit.solvers.solution import Objective, Solution
 
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
@@ -35,6 +36,7 @@ CERTAINTY: Final = (
     "one likes, so no maximum-likelihood estimate exists"
 )
 REMEDY: Final = " (see --interval profile)"
+ASIDE: Final = 1e-7  # relative; a step of a score to see whether the likelihood ends there
 SILENT: Final = 1e-9  # per unit of weight, a change of the NLL that is none
 ELSEWHERE: Final = (-2.0, 0.5, 2.0)  # scores of shapes, logarithms and odds at which a silent one is tried
 UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
@@ -109,6 +111,7 @@ def certify(
     spikes: Sequence[str] = (),
     silent: NDArray[np.bool_] | None = None,
     objective: Objective | None = None,
+    walls: Sequence[str] = (),
 ) -> Verdict:
     """Judge a batch of fits.
 
@@ -122,6 +125,7 @@ def certify(
         spikes: why the likelihood is unbounded, "" where it is not, one a problem; see `Family.unbounded`.
         silent: (G, k) scores that the likelihood does not depend on; None for none.
         objective: what was minimised, to ask it where a parameter runs off to.
+        walls: where the likelihood ends beside the last point, "" where it does not; see `walled`.
     """
     theta, hessian, gradient = solution.theta, solution.sums.hessian, solution.sums.gradient
     count, size = theta.shape
@@ -144,6 +148,8 @@ def certify(
     informative = np.array([own_scores and p.name in family.informative for p in family.parameters][:size], dtype=bool)
     uninformed = irregular & ~informative
     diagonal = np.einsum("ijj->ij", hessian)
+    kinked = np.array([own_scores and p.name in family.kinked for p in family.parameters][:size], dtype=bool)
+    cusped = kinked & np.isposinf(diagonal)  # infinitely steep on both sides
     with np.errstate(all="ignore"):
         regular = np.isfinite(diagonal) & (diagonal > 0) & (edge == 0) & ~silent
         # An end or a kink of the likelihood, unlike a maximum between two of them, has a slope and no information.
@@ -171,7 +177,7 @@ def certify(
                 inverse, lowest, condition = _invert(hessian, regular)
     if informative.any():  # their part of the information is a mean, which in few rows need not be positive definite
         lowest = _invert(hessian, regular & ~informative)[1]
-    needed = regular | (edge != 0) | irregular
+    needed = regular | (edge != 0) | irregular | cusped
     positive = needed.all(axis=1) & (lowest > FLAT)
     finite = np.isfinite(solution.sums.value) & np.isfinite(theta).all(axis=1)
     spike = np.zeros(count, dtype=bool)
@@ -242,6 +248,8 @@ def certify(
             continue
         cause = _cause(bool(lost), bool(constant[i]), float(scale[i]), int(counts[i]))
         problem, said = _explain(family, cause, bool(finite[i]), bool(arrived[i]), bool(positive[i]), edges)
+        if problem and not cause and finite[i] and not edges and walls and walls[i]:
+            problem, said = walls[i], (walls[i],)
         converged[i] = not problem
         certificates.append(
             Certificate(
@@ -290,6 +298,33 @@ def unheard(family: Family, objective: Objective, solution: Solution, weight: Ar
             still &= np.abs(objective.value(trial, rows) - solution.sums.value[rows]) <= least[rows]
         silent[rows, j] = still
     return silent
+
+
+def walled(family: Family, objective: Objective, solution: Solution) -> list[str]:
+    """Of each problem that has no curvature at its end, or a slope, whether the likelihood ends there, and where."""
+    theta = solution.theta
+    said = [""] * len(theta)
+    if theta.shape[1] != len(family.parameters) or family.name in BUILT_IN or ":" in family.name:
+        return said
+    diagonal = np.einsum("ijj->ij", solution.sums.hessian)
+    doubted = ~(solution.decrement <= GRADIENT) | ~(np.isfinite(diagonal) & (diagonal > 0)).all(axis=1)
+    rows = np.flatnonzero(doubted & np.isfinite(solution.sums.value) & np.isfinite(theta).all(axis=1))
+    for j, parameter in enumerate(family.parameters if rows.size else ()):
+        values = {}
+        for side in (1, -1):
+            trial = theta[rows].copy()
+            trial[:, j] += side * ASIDE * np.maximum(1.0, np.abs(trial[:, j]))
+            values[side] = objective.value(trial, rows)
+        for side, beyond in ((1, "above"), (-1, "below")):
+            wall = ~np.isfinite(values[side]) & (values[-side] > solution.sums.value[rows])
+            for i in rows[wall].tolist():
+                value = float(parameter.link.inverse(theta[i, j]))
+                said[i] = said[i] or (
+                    f"the likelihood ends at {parameter.name} = {value:.6g}: {beyond} it some rows are impossible, and "
+                    "it rises up to there; such an end has no zero gradient to certify a maximum by, and no standard "
+                    "error"
+                )
+    return said
 
 
 def _unidentified(family: Family, silent: NDArray[np.bool_], edges: list[Edge]) -> str:

@@ -76,7 +76,7 @@ def limits(
         width = normal_quantile(options.level) * std / np.abs(slope)
     if options.interval == "wald":
         low, high = scores - width, scores + width
-    elif problem.irregular.any():
+    elif problem.irregular.any() or family.kinked:
         low, high = _solved_anew(problem, options, solution, width)
     else:
         low, high = _profiled(problem, options, solution, lost)

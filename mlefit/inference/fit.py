@@ -19,14 +19,13 @@ from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import NO_DISTRIBUTION, ExponentialFamily, Family, TermFamily
 from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.wrapped import Wrapped
-from mlefit.inference import intervals, result
-from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard
+from mlefit.inference import intervals, kinks, result
+from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard, walled
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Record, Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
-from mlefit.solvers.newton import newton
 from mlefit.solvers.solution import Index, Solution
 
 if TYPE_CHECKING:
@@ -437,6 +436,7 @@ def report(
     verdict = certify(
         family, solution, weight=weight, scale=scale, constant=constant, counts=counts, spikes=spikes, silent=silent,
         objective=target,
+        walls=walled(family, target, solution),
     )  # fmt: skip
     eta = solution.theta.T
     with np.errstate(all="ignore"):
@@ -483,7 +483,13 @@ def report(
         for texts in verdict.warnings
     ]
     cautions = [text if good else "" for good, text in zip(verdict.converged, family.cautions(eta), strict=True)]
-    notes = [() if lost or not family.irregular_note else (family.irregular_note,) for lost in unbounded.tolist()]
+    with np.errstate(all="ignore"):
+        errors = np.sqrt(np.einsum("gaa->ga", covariance)) if own_scores else solution.theta * np.nan
+    bent = kinks.remarks(target, solution.theta, errors)
+    notes = [
+        () if lost else tuple(filter(None, (family.irregular_note, said if sound else "")))
+        for lost, sound, said in zip(unbounded.tolist(), verdict.converged.tolist(), bent, strict=True)
+    ]
     doubts = family.doubts(eta)
     void = [text if text.endswith(NO_DISTRIBUTION) else "" for text in doubts]
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
@@ -610,9 +616,9 @@ def _best(
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
     last = np.broadcast_to(last, count)[which]
     most = 200 if len(candidates) == 1 else FEW
-    solution = newton(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
+    solution = kinks.minimised(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
     if not np.isfinite(solution.sums.value).all() and _make_feasible(target, start, which, held, solution):
-        solution = newton(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
+        solution = kinks.minimised(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
     if len(candidates) == 1:
         return solution
     solution = _resumed(target, solution, which, held, step, last, ~_spikes(family, target, solution, which))
@@ -645,7 +651,7 @@ def _resumed(
     rest = np.flatnonzero(wanted & (solution.iterations >= FEW) & np.isfinite(solution.sums.value))
     if not rest.size:
         return solution
-    found = newton(target, solution.theta[rest], which=which[rest], held=held, step=step, last=last[rest])
+    found = kinks.minimised(target, solution.theta[rest], which=which[rest], held=held, step=step, last=last[rest])
     theta, decrement, iterations = solution.theta.copy(), solution.decrement.copy(), solution.iterations.copy()
     sums = replace(solution.sums)
     theta[rest], decrement[rest] = found.theta, found.decrement

@@ -14,9 +14,9 @@ from mlefit.families.irregular import constrained
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
+from mlefit.inference.kinks import minimised
 from mlefit.inference.result import number
 from mlefit.objective import RowObjective
-from mlefit.solvers.newton import newton
 
 STEPS: Final = 1000  # nodes of the quadrature on either side of the median
 VALUES: Final = 100_000  # counts summed over, at most
@@ -84,7 +84,7 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
     which = np.array([fit.number], dtype=np.intp)
     best = None
     for begin in (near, start):
-        found = newton(fit.objective, begin[None], which=which, held=held | irregular, step=family.step)
+        found = minimised(fit.objective, begin[None], which=which, held=held | irregular, step=family.step)
         if isinstance(family, Wrapped) and irregular.any():  # what is held to be irregular depends on what is tested
             assert isinstance(fit.objective, RowObjective), "families of rows that are known in part have no statistics"
             rows = fit.objective.sample.take(which)
@@ -103,7 +103,9 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
     if robust:
         return NullTests(dict(null), len(places), wald, missing, missing, estimates)
     ratio = max(0.0, 2 * (fit.log_likelihood + float(best.sums.value[0])))
-    gradient = np.where(irregular, 0.0, best.sums.gradient[0])
+    # A kink that is not held has the maximum on it, or none.
+    kinked = np.array([name in family.kinked for name in family.names], dtype=bool)
+    gradient = np.where(irregular | (kinked & ~held), 0.0, best.sums.gradient[0])
     information = expected_information(family, eta)
     if information is None:
         information = best.sums.hessian[0] / fit.weight
@@ -111,7 +113,8 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
     score = missing
     with np.errstate(all="ignore"):
         inner = information[np.ix_(free, free)] * fit.weight
-        if np.isfinite(inner).all() and np.all(np.linalg.eigvalsh(inner) > 0):
+        cusp = kinked[places].any() and np.isnan(wald)  # no information there
+        if np.isfinite(inner).all() and not cusp and np.all(np.linalg.eigvalsh(inner) > 0):
             score = float(gradient[free] @ np.linalg.solve(inner, gradient[free]))
     return NullTests(dict(null), len(places), wald, score, ratio, estimates)
 

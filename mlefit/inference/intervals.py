@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from mlefit.families.base import Family, Parameter
 from mlefit.families.links import BOUND, Array
 from mlefit.families.wrapped import Wrapped
+from mlefit.inference.kinks import minimised
 from mlefit.objective import RowObjective, StatisticObjective
 from mlefit.progress import steps
-from mlefit.solvers.newton import NOISE, newton
+from mlefit.solvers.newton import NOISE
 from mlefit.solvers.solution import Index, Objective
 
 ROUNDS: Final = 80
@@ -187,7 +188,7 @@ def profile(
         start = near[live] + slope[live] * (at - near[live, coordinate])[:, None]
         start[:, held] = near[live][:, held]
         start[:, coordinate] = at
-        solved = newton(objective, start, which=which[live], held=mask, step=step, max_iterations=ENDLESS)
+        solved = minimised(objective, start, which=which[live], held=mask, step=step, max_iterations=ENDLESS)
         with np.errstate(all="ignore"):
             drop = 2 * (solved.sums.value - base[live])
             root = np.sqrt(np.maximum(drop, 0.0)) - z

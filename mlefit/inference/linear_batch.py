@@ -23,13 +23,14 @@ from mlefit.families.wrapped import Wrapped
 from mlefit.inference.certificate import EDGE, FLAT, GRADIENT
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import condensed, solve
+from mlefit.inference.kinks import minimised
 from mlefit.inference.linear_ends import Placed, check, constant, place, predicted, sought, together
 from mlefit.inference.linear_model import Block, Problem, constants, make
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
 from mlefit.sample import Sample
-from mlefit.solvers.newton import NOISE, newton
+from mlefit.solvers.newton import NOISE
 from mlefit.solvers.solution import Solution, Sums
 
 THIN: Final = 16_384  # rows of a large problem that are solved first
@@ -191,7 +192,7 @@ def _solve(batch: _Batch) -> Found:
     if rows is not sample and PER * start.shape[1] < THIN:
         part = RowObjective(family, target.predictor, rows, target.engine)
         rough, _ = _in_turn(_Batch(batch.problems, rows, part), start)
-        last = newton(target, rough.theta, step=one.step)
+        last = minimised(target, rough.theta, step=one.step)
         if (last.decrement <= NOISE).all() and (last.sums.value <= target.value(start, every)).all():
             return last, last, []
     return *_in_turn(batch, start), []
@@ -360,11 +361,11 @@ def _in_turn(batch: _Batch, start: Array) -> tuple[Solution, Solution]:
     held, first = one.irregular, None
     plain = one.plain & ~held
     if plain.any() and not (plain | held).all():
-        first = newton(target, start, held=plain | held, step=one.step, max_iterations=30)
+        first = minimised(target, start, held=plain | held, step=one.step, max_iterations=30)
         moved = first.theta.copy()
         moved[:, plain] = _constants(batch, moved, plain)
         start = np.where(np.isfinite(first.sums.value)[:, None], moved, start)
-    last = newton(target, start, held=held if held.any() else None, step=one.step)
+    last = minimised(target, start, held=held if held.any() else None, step=one.step)
     return last, first or last
 
 
@@ -376,7 +377,7 @@ def _constants(batch: _Batch, theta: Array, chosen: NDArray[np.bool_]) -> Array:
     x = tuple(z if p else z[:, :0] for z, p in zip(sample.x, plain, strict=True))
     rows = Sample(sample.y, sample.weight, sample.offsets, x, known)
     target = RowObjective(batch.family, Linear([z.shape[1] for z in x]), rows, batch.target.engine)
-    solution = newton(target, theta[:, chosen], step=one.step[chosen], max_iterations=30)
+    solution = minimised(target, theta[:, chosen], step=one.step[chosen], max_iterations=30)
     return np.where(np.isfinite(solution.sums.value)[:, None], solution.theta, theta[:, chosen])
 
 

@@ -99,7 +99,7 @@ def fit_regressions(
                 raise DataError(f"{column} has no values to fit")
             problems.append(make(case.family, case.y, case.weight, case.blocks))
     for problem in problems[:1] if options.errors != "information" else []:
-        if names := predicted(problem):
+        if names := predicted(problem) or sorted(problem.family.kinked):
             raise UsageError(
                 f"errors from a sandwich need a likelihood with curvature, and that of {problem.family.name} has kinks "
                 f"or ends along {' and '.join(names)}; leave --robust and --cluster out"
@@ -135,6 +135,13 @@ def within(group: Mapping[str, Any] | None) -> Iterator[None]:
 
 
 def _noted(problem: Problem, found: Solved, unbounded: bool, blind: bool) -> tuple[str, ...]:
+    family = problem.family
+    if family.kinked and not unbounded:
+        names = " and ".join(name for name in family.names if name in family.kinked)
+        return (
+            f"the likelihood has kinks along {names}, and its maximum may lie on some of them; standard errors of "
+            f"{names} are from the Fisher information (products of the gradient)",
+        )
     return notes(problem, found.placed, blind) if found.placed and not unbounded else ()
 
 

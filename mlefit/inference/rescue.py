@@ -26,7 +26,7 @@ def rescued(family: Family, target: Objective, solution: Solution, held: NDArray
         solution: of Newton's method, P problems.
         held: (k,) scores that stay where they are.
     """
-    if family.name in BUILT_IN or ":" in family.name:
+    if family.name in BUILT_IN or ":" in family.name or family.kinked:
         return solution
     free = np.ones(family.size, dtype=bool) if held is None else ~held
     with np.errstate(all="ignore"):

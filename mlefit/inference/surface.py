@@ -15,9 +15,9 @@ from mlefit.families.links import Array, Link
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
+from mlefit.inference.kinks import minimised
 from mlefit.inference.result import number
 from mlefit.objective import RowObjective, StatisticObjective
-from mlefit.solvers.newton import newton
 
 # exp() of a log-likelihood beyond these under- or overflows: such an L is not shown, rather than shown as 0.
 LOWEST: Final = -700.0
@@ -190,7 +190,7 @@ def evaluate(fit: Fit, over: Sequence[str], points: Array, *, profile: bool = Fa
     if profile and isinstance(family, Wrapped) and family.irregular and len(columns) < family.size:
         value = _searched(fit, family, eta, set(columns))
     elif profile and not mask.all():
-        value = newton(fit.objective, eta, which=which, held=mask, step=family.step).sums.value
+        value = minimised(fit.objective, eta, which=which, held=mask, step=family.step).sums.value
     else:
         value = fit.objective.value(eta, which)
     # A parameter on its boundary has its score clipped; where that makes the data impossible the value would
