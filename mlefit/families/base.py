@@ -356,6 +356,10 @@ class Family(ABC):
         """The same distribution (k, G) with parts that are alike, such as components of a mixture, in a fixed order."""
         return eta
 
+    def emptied(self, eta: Array) -> Array:
+        """The scores (k, G) with parts that are as good as absent, such as a component of no weight, left out."""
+        return eta
+
     def doubts(self, eta: Array) -> Sequence[str]:
         """What a user must know of the family at its estimates (k, G), "" where nothing; one sentence a group."""
         return [""] * eta.shape[1]

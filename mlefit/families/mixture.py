@@ -40,6 +40,7 @@ SPIKES: Final = 2  # starts that are bound for a spike, so far as can be told
 ALIKE: Final = 1e-3  # nll of starts that are taken for the same
 ORDERS: Final = 120  # of components that a held value tells apart
 UNEVEN: Final = 8.0  # times as wide as another, a component that makes one look twice
+EMPTY: Final = 1e-6  # a weight that may as well be 0
 POINT: Final = 1e-5  # standard deviation, relative to the range of the data, of a component on a single value
 
 
@@ -342,6 +343,21 @@ class Mixture(Family):
         for own in self._alike():
             place[own] = own[np.argsort(means[own], axis=0, kind="stable")]
         return self._placed(eta, place)
+
+    def emptied(self, eta: Array) -> Array:
+        """The same mixture with weights of hardly anything at 0, their components first among those of their family.
+
+        So that the last weight, which the others are measured by, is not among them.
+        """
+        weights = np.exp(self._log_weights(eta))
+        place = np.tile(np.arange(len(self.components))[:, None], (1, eta.shape[1]))
+        for own in self._alike():
+            place[own] = own[np.argsort(weights[own] >= EMPTY, axis=0, kind="stable")]
+        found = self._placed(eta, place)
+        first = len(self.components) - 1
+        gone = np.delete(np.take_along_axis(weights, place, axis=0) < EMPTY, self.left, axis=0)
+        found[:first] = np.where(gone, -BOUND, found[:first])
+        return found
 
     def arranged(self, eta: Array) -> list[Array]:
         """The same mixture, (k, G), with the components of each family in every order; at most `ORDERS` of them."""

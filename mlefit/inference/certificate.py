@@ -332,6 +332,7 @@ def _unidentified(family: Family, silent: NDArray[np.bool_], edges: list[Edge]) 
     lost = [p.name for p, none in zip(family.parameters, silent, strict=True) if none]
     has, they = ("has", "it is") if len(lost) == 1 else ("have", "they are")
     effect = f"{' and '.join(lost)} {has} no effect on the likelihood: {they} not identified by these data"
+    effect += "; fewer components fit them as well" if any(name.startswith("weight_") for name in family.names) else ""
     held = " and ".join(f"{name} = {value:g}" for name, value, _ in edges)
     return f"{held} {'lies' if len(edges) == 1 else 'lie'} on the boundary, where {effect}" if held else effect
 

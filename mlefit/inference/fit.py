@@ -46,6 +46,7 @@ ROUGH: Final = 0.05  # standard errors; a part of the rows need not be solved cl
 # A step of d standard errors changes the curvature by about d / sqrt(n) of itself, and leaves the square of d to go.
 # Below this times sqrt(n) it is taken without another look at all the rows.
 LAST: Final = 3e-8
+SAME: Final = 1e-9  # relative; nll that differ by less are equal
 SEVERAL: Final = 20  # groups; each of so many is given an adaptive family of its own
 SHORT: Final = 12  # digits of a number that is not so by chance
 
@@ -587,15 +588,21 @@ def solve(
 def _in_order(family: Family, target: RowObjective | StatisticObjective, solution: Solution) -> Solution:
     """The solution with parts that are alike, such as components of a mixture, in the family's order.
 
-    A solver may have exchanged them on its way.
+    A solver may have exchanged them on its way. Parts that the likelihood is no lower without are left out.
     """
     while isinstance(family, Wrapped):
         family = family.base
+    which = np.arange(len(solution.theta), dtype=np.intp)
     with np.errstate(all="ignore"):
         theta = np.ascontiguousarray(family.ordered(solution.theta.T).T)
+        emptied = np.ascontiguousarray(family.emptied(theta.T).T)
+        if not np.array_equal(theta, emptied):
+            value = solution.sums.value
+            as_good = target.value(emptied, which) <= value + SAME * np.abs(value)
+            theta = np.where(as_good[:, None], emptied, theta)
     if np.array_equal(theta, solution.theta):
         return solution
-    return replace(solution, theta=theta, sums=target.sums(theta, np.arange(len(theta), dtype=np.intp)))
+    return replace(solution, theta=theta, sums=target.sums(theta, which))
 
 
 def _best(

@@ -466,3 +466,32 @@ def test_a_group_is_fitted_as_if_it_were_alone():
     for beside, alone in zip(family.starts(both), family.starts(Sample(small)), strict=False):
         np.testing.assert_allclose(beside[:, 0], alone[:, 0], rtol=1e-6, atol=1e-9)
     assert fit_sample(family, both)[0].log_likelihood == pytest.approx(-84.95951, abs=1e-4)
+
+
+@pytest.mark.parametrize("dist", ["poisson", "geometric", "exponential"])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("values", [[7.0], [3.0, 5.0], [1.0, 2.0], [4.0, 4.0, 5.0, 6.0]])
+def test_a_component_that_is_not_there_has_no_estimates(dist, count, values):
+    """Two rows or few show one distribution; what the others would be is not known, nor their weights."""
+    y = np.array(values)
+    fit = fit_sample(registry.get(f"mixture:{dist}*{count}"), Sample(y))[0]
+    alone = fit_sample(registry.get(dist), Sample(y))[0]
+    assert not fit.converged
+    assert fit.log_likelihood == pytest.approx(alone.log_likelihood, rel=1e-9)
+    assert np.isnan([*fit.std_errors.values()]).all()
+    assert "not identified by these data; fewer components fit them as well" in fit.warnings[0]
+    (name, expected), *_ = alone.estimates.items()
+    assert fit.estimates[f"{name}_{count}"] == pytest.approx(expected, rel=1e-6)
+    for i in range(1, count):
+        own = fit.estimates[f"{name}_{i}"]
+        assert np.isnan(own) or own == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_empty_component_has_the_weight_nothing():
+    """Two far values and three components; none of the weights is outside 0 to 1."""
+    fit = fit_sample(registry.get("mixture:poisson*3"), Sample(np.array([0.0, 5.0])))[0]
+    weights = [fit.estimates[f"weight_{i}"] for i in (1, 2, 3)]
+    assert weights[0] == 0
+    assert sum(weights) == pytest.approx(1)
+    assert np.isnan(fit.estimates["mu_1"])
+    assert "weight_1 = 0" in fit.warnings[0]
