@@ -348,6 +348,13 @@ class Family(ABC):
         """
         return [""] * eta.shape[1]
 
+    def certainties(self, eta: Array) -> Sequence[str]:
+        """What makes a likelihood come to 1 near scores (k, G) that run off, "" where it is not known; one a group.
+
+        For families in which no parameter alone is the cause.
+        """
+        return [""] * eta.shape[1]
+
     def cautions(self, eta: Array) -> Sequence[str]:
         """What to look at in the estimates (k, G), which are sound for all that, "" where nothing; one a group."""
         return [""] * eta.shape[1]

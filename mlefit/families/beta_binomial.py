@@ -104,6 +104,15 @@ class BetaBinomial(Family):
         s = 1 / np.clip(correlation, 1e-6, 0.95) - 1
         return log.forward(np.stack([p * s, (1 - p) * s]))
 
+    def certainties(self, eta: Array) -> list[str]:
+        """All trials failed, or all succeeded."""
+        return [
+            f"{'no trial' if none else 'every trial'} is a success: the likelihood rises to 1 as the mean of p, "
+            f"alpha/(alpha + beta), goes to {'0' if none else '1'}, whatever the variance of p; neither alpha nor beta "
+            "is identified"
+            for none in eta[0] < eta[1]
+        ]
+
     def log_cdf(self, y: Array, eta: Array) -> Array:
         return np.where(y[0] < 0, -np.inf, self._smaller(y, eta, upper=False))
 

@@ -68,6 +68,9 @@ class Wrapped(Family):
     def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
         return self.base.unbounded(eta, low, high)
 
+    def certainties(self, eta: Array) -> Sequence[str]:
+        return self.base.certainties(eta)
+
     def cautions(self, eta: Array) -> Sequence[str]:
         return self.base.cautions(eta)
 

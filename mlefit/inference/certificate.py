@@ -37,6 +37,7 @@ CERTAINTY: Final = (
 )
 REMEDY: Final = " (see --interval profile)"
 ASIDE: Final = 1e-7  # relative; a step of a score to see whether the likelihood ends there
+AT_ONE: Final = 1e-6  # per unit of weight, the nll of counts whose likelihood comes to 1
 SILENT: Final = 1e-9  # per unit of weight, a change of the NLL that is none
 ELSEWHERE: Final = (-2.0, 0.5, 2.0)  # scores of shapes, logarithms and odds at which a silent one is tried
 UNITS: Final = frozenset({"mu", "mean", "scale", "sigma", "rate"})  # parameters that change with the data's units
@@ -206,6 +207,12 @@ def certify(
     warnings: list[tuple[str, ...]] = []
     converged = np.zeros(count, dtype=bool)
     spiked = np.array([bool(reason) for reason in spikes] or [False] * count, dtype=bool)
+    sure = [""] * count
+    if family.discrete and own_scores:
+        at_one = finite & (np.abs(solution.sums.value) < AT_ONE * weight) & (edge != 0).any(axis=1)
+        sure = [said if one else "" for one, said in zip(at_one, family.certainties(theta.T), strict=True)]
+        silent = silent | np.array([bool(said) for said in sure])[:, None]
+        edge[silent] = 0
     lost_side = astray(family, theta.T, scale) if irregular.any() else np.zeros(theta.T.shape)
     plain = sound & ~certain & ~spiked & ~lost_side.any(axis=0)
     for i in range(count):
@@ -221,6 +228,10 @@ def certify(
             )
             certificates.append(Certificate(_number(solution.decrement[i]), False, None, (), problem))
             warnings.append((problem,))
+            continue
+        if sure[i]:
+            certificates.append(Certificate(_number(decrement[i]), False, None, (), sure[i]))
+            warnings.append((sure[i],))
             continue
         if certain[i]:
             certificates.append(Certificate(_number(decrement[i]), False, None, (), CERTAINTY))

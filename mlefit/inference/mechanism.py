@@ -101,8 +101,8 @@ class Mechanism:
         """Rows (d, copies n) of the wrapped family from scores eta (k, 1), copy by copy.
 
         Raises:
-            UsageError: the family has no quantile function, hardly any probability between the limits, or some nowhere;
-                rows between two ends that have limits each of its own.
+            UsageError: the family has no quantile function, hardly any probability between the limits, or some at
+                infinity; rows between two ends that have limits each of its own.
         """
         if not self.side and not (_same(self.left) and _same(self.right)):
             raise UsageError(OWN_LIMITS)
@@ -121,8 +121,11 @@ class Mechanism:
         lost = ~np.isfinite(rows[0]).any(axis=0)
         if not self.side:  # a row may be open on both sides
             lost &= rows[0][0] == rows[0][1]
-        if lost.any():  # a defective distribution: some of it is nowhere
-            raise UsageError(f"the fitted {self.family.name} gives probability to no value at all: none can be drawn")
+        if lost.any():  # a defective distribution: some of it is at infinity
+            raise UsageError(
+                f"the fitted {self.family.name} has a part of its probability at infinity, {lost.mean():.2g} of it: "
+                "its hazard dies out, so that some never fail, and rows that are all observed cannot be drawn from it"
+            )
         found = np.concatenate([*rows, np.tile(self.limits, copies)])
         return found if found.shape[0] > 1 else found[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -344,3 +345,20 @@ def test_probabilities_are_held_before_the_labels_are_known() -> None:
     assert Categorical().pin({"p[b]": 0.5}).bind("abc").names == ("p[a]", "p[c]")
     with pytest.raises(UsageError, match="has no parameter 'p\\[d\\]'"):
         Categorical().pin({"p[d]": 0.5}).bind("abc")
+
+
+@pytest.mark.parametrize("every", [False, True])
+@pytest.mark.parametrize("trials", [[1.0], [5.0, 7.0, 3.0], [1000.0] * 40])
+def test_trials_that_all_end_alike_identify_neither_parameter_of_the_beta_binomial(every, trials):
+    """The likelihood of no success at all is (1 - mean)^n at most: it rises to 1 as the mean goes to 0."""
+    n = np.array(trials)
+    family = BetaBinomial()
+    fit = fit_sample(family, Sample(np.stack([n if every else 0 * n, n])))[0]
+    assert not fit.converged
+    assert fit.log_likelihood == pytest.approx(0, abs=1e-5)
+    assert np.isnan([*fit.estimates.values()]).all()
+    said = f"{'every' if every else 'no'} trial is a success: .* goes to {int(every)}, whatever"
+    assert re.match(said, fit.certificate.problem)
+    assert fit.warnings == (fit.certificate.problem,)
+    some = fit_sample(family, Sample(np.stack([np.r_[0 * n, np.minimum(n, 1)], np.r_[n, n]])))[0]
+    assert "trial is a success" not in some.certificate.problem
