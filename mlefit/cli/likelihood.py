@@ -83,6 +83,6 @@ def command(
 
         return surface_table(drawn)
 
-    trusted = fit.converged
-    said = () if trusted else fit.warnings
+    trusted = fit.converged and not drawn.doubt
+    said = tuple(filter(None, (drawn.doubt, *(() if fit.converged else fit.warnings))))
     return Document(drawn.to_dict(), drawn.rows(), table, said, 0 if trusted else 3, fit.remarks())

@@ -25,6 +25,7 @@ HIGHEST: Final = 700.0
 MOST: Final = 1_000_000  # points of one grid
 CELLS: Final = 1_000_000  # rows times points that are searched at once
 FAINT: Final = 1e-2  # a default axis without a standard error reaches to about this relative likelihood
+EXCESS: Final = 1e-6  # relative; a log-likelihood that exceeds the fit's by more is not rounding
 RIDGE: Final = 3.0  # how far along a ridge of the likelihood a default grid goes, in spreads across it
 SHOWN: Final = 0.6  # of the way from the estimate to the upper end of a default axis, if not all of it
 # Multipliers within a decade, from fine to coarse.
@@ -80,9 +81,32 @@ class Surface:
         return (*left.others, left.name) if left is not None and left.others else ()
 
     @property
+    def highest(self) -> float:
+        """The largest log-likelihood known: that of the fit, unless a point has a larger one."""
+        return self.fit.log_likelihood if not self.doubt else float(self.log_likelihood.max())
+
+    @property
+    def doubt(self) -> str:
+        """That the fit is not at the maximum, for a point here is more likely; "" where none is."""
+        known, found = self.fit.log_likelihood, float(self.log_likelihood.max(initial=-np.inf))
+        if not found > known + EXCESS * max(1.0, abs(known)) or not np.isfinite(found):
+            return ""
+        point = self.points[int(np.argmax(self.log_likelihood))]
+        where = ", ".join(f"{name} = {value:.6g}" for name, value in zip(self.over, point, strict=True))
+        return (
+            f"the estimate is not the maximum: at {where} log L is {found:.6g}, at the estimate {known:.6g}; relative "
+            "likelihoods are to the highest of these points"
+        )
+
+    @property
+    def topped(self) -> bool:
+        """Whether the fit is the maximum, or what the likelihood rises to where a parameter runs off."""
+        return not self.doubt and (self.fit.converged or bool(self.fit.certificate.at_boundary))
+
+    @property
     def relative(self) -> Array:
         """L / L_max, (P,)."""
-        return np.exp(np.minimum(self.log_likelihood - self.fit.log_likelihood, 0.0))
+        return np.exp(np.minimum(self.log_likelihood - self.highest, 0.0))
 
     @property
     def likelihood(self) -> list[float | None]:
@@ -96,7 +120,9 @@ class Surface:
             "column": self.fit.column,
             "n": self.fit.n,
             "dropped": self.fit.dropped,
-            "maximum": {
+            "maximum": None
+            if not self.topped
+            else {
                 "parameters": {name: number(value) for name, value in self.fit.estimates.items()},
                 "log_likelihood": number(self.fit.log_likelihood),
             },

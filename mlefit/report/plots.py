@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import exp
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -250,12 +251,14 @@ def _curve(axis: Axes, surface: Surface) -> None:
     fit, name = surface.fit, surface.over[0]
     values = np.unique(np.append(_dense(surface.axes[0], 401), surface.axes[0]))
     value = evaluate(fit, (name,), values[:, None], profile=surface.profile)
-    relative = np.exp(value - fit.log_likelihood)
+    drawn = replace(surface, points=values[:, None], log_likelihood=value)
+    relative = drawn.relative
     axis.plot(values, relative, color=f.SECOND, linewidth=2)
     axis.fill_between(values, relative, color=f.SECOND, alpha=0.08)
     best, error = fit.estimates[name], fit.std_errors[name]
-    label = f"maximum: {harmless(name)} = {precise(best, error, 5)}"
-    axis.plot([best], [1.0], "o", color=f.MODEL, zorder=5, label=label)
+    ended = "maximum" if surface.topped and drawn.topped else "no maximum; the search ended at"
+    label = f"{ended}: {harmless(name)} = {precise(best, error, 5)}"
+    axis.plot([best], [exp(fit.log_likelihood - drawn.highest)], "o", color=f.MODEL, zorder=5, label=label)
     lower, upper = fit.limits[name]
     alone = surface.profile or fit.family.size == 1
     height = exp(-(normal_quantile(fit.level) ** 2) / 2)
@@ -277,7 +280,8 @@ def _contours(axis: Axes, surface: Surface) -> None:
     xs, ys = (_dense(values, 121) for values in surface.axes)
     mesh_x, mesh_y = np.meshgrid(xs, ys, indexing="ij")
     points = np.stack([mesh_x.ravel(), mesh_y.ravel()], axis=1)
-    relative = np.exp(evaluate(fit, surface.over, points, profile=surface.profile) - fit.log_likelihood)
+    value = evaluate(fit, surface.over, points, profile=surface.profile)
+    relative = replace(surface, points=points, log_likelihood=value).relative
     relative = relative.reshape(mesh_x.shape)
     filled = axis.contourf(mesh_x, mesh_y, relative, levels=np.linspace(0, 1, 21), cmap="viridis")
     lines = axis.contour(mesh_x, mesh_y, relative, levels=[0.01, 0.05, 0.15, 0.5], colors="white", linewidths=0.9)
@@ -290,7 +294,8 @@ def _contours(axis: Axes, surface: Surface) -> None:
     _span(axis, "y", surface.axes[1])
     axis.set_xlabel(harmless(across))
     axis.set_ylabel(harmless(up))
-    axis.set_title(f"{_title(surface)}\nmaximum at {', '.join(named)}", loc="left")
+    ended = "maximum at" if surface.topped else "no maximum; the search ended at"
+    axis.set_title(f"{_title(surface)}\n{ended} {', '.join(named)}", loc="left")
     axis.grid(visible=False)
     bar = axis.figure.colorbar(filled, ax=axis, label="L / L max", ticks=[0, 0.25, 0.5, 0.75, 1])
     bar.outline.set_visible(False)

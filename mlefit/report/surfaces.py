@@ -69,7 +69,7 @@ def _maximum(surface: Surface) -> Text:
     fit = surface.fit
     if not np.isfinite(fit.log_likelihood):
         return Text("there is no maximum to compare with", style="dim")
-    line = Text("maximum at ", style="dim")
+    line = Text("maximum at " if surface.topped else "no maximum; the search ended at ", style="dim")
     errors = fit.std_errors
     best = ", ".join(f"{harmless(name)} = {precise(v, errors[name])}" for name, v in fit.estimates.items())
     line.append(best, style="bold")

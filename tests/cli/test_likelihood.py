@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 
 import mlefit as package
 from mlefit.families import registry
+from mlefit.inference.fit import fit_sample
 from mlefit.inference.surface import axes, surface
 from mlefit.report.document import FORMATS
+from mlefit.sample import Sample
 
 DATA = Path(__file__).parents[2] / "sample_data"
 COIN, THREE, BEEF = DATA / "coin.csv", DATA / "three.csv", DATA / "groundbeef.csv"
@@ -467,3 +470,30 @@ def test_a_held_parameter_leaves_a_narrower_curve() -> None:
     for one in (held, free):
         assert (one.relative > 0.05).sum() >= 6
         assert one.relative[[0, -1]].max() < 0.05
+
+
+def test_a_fit_that_is_not_at_the_maximum_is_no_centre():
+    """Points that are more likely than the estimate are said, and relative likelihoods are to the highest of them."""
+    y = np.array([1.0, 2.0, 4.0, 9.0])
+    fit = fit_sample(registry.get("poisson"), Sample(y))[0]
+    moved = {"eta": np.log([2.0]), "theta": np.array([2.0]), "log_likelihood": fit.log_likelihood - 8}
+    wrong = replace(fit, **moved, converged=False)
+    drawn = surface(wrong, {"mu": np.array([2.0, 4.0, 6.0])})
+    assert not drawn.topped
+    assert "the estimate is not the maximum: at mu = 4 " in drawn.doubt
+    assert drawn.relative.max() == 1.0
+    assert drawn.relative[1] == 1.0
+    assert drawn.to_dict()["maximum"] is None
+    sound = surface(fit, {"mu": np.array([2.0, 4.0, 6.0])})
+    assert sound.topped
+    assert sound.doubt == ""
+
+
+def test_a_fit_without_a_maximum_is_not_called_one(mlefit, table):
+    path = table("y", "3", "5")
+    ran = mlefit("likelihood", path, "--dist", "mixture:poisson*2", "--over", "mu_2")
+    assert ran.status == 3
+    assert "no maximum; the search ended at" in ran.out
+    assert "not identified" in ran.err
+    ran = mlefit("likelihood", path, "--dist", "mixture:poisson*2", "--over", "mu_2", "-f", "json")
+    assert json.loads(ran.out)["maximum"] is None
