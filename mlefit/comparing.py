@@ -211,6 +211,14 @@ def compare_models(
                 f"{name} {model.target.name!r}"
                 + (", of rows otherwise censored or truncated" if model.target.name == first.target.name else "")
             )
+    counted = {name: model.target.trials for name, model in models.items() if model.target.trials}
+    for name, text in counted.items():
+        other = next(iter(counted))
+        if _form(text, request) != _form(counted[other], request):
+            raise DataError(
+                f"models compare only if they predict the same: {other} counts successes in {counted[other]} trials, "
+                f"{name} in {text}"
+            )
     tables, dropped = outcome_tables(list(models.values()), request, weights)
     return rate(models, tables, dropped)
 
@@ -218,13 +226,16 @@ def compare_models(
 def _meant(target: Target, request: reading.Request) -> tuple[object, ...]:
     """What a target is of these data, however its expressions are spelt."""
 
-    def form(text: str) -> object:
-        number = constant(text)
-        if number is not None:
-            return number
-        try:
-            return reading.canonical(request, text)
-        except MlefitError:  # it is not of these data, which is said when they are read
-            return text
+    known = {role: _form(text, request) for role, text in target.known.items()}
+    return _form(target.name, request), target.levels, known
 
-    return form(target.name), target.levels, {role: form(text) for role, text in target.known.items()}
+
+def _form(text: str, request: reading.Request) -> object:
+    """A number, or an expression in the spelling that all of its kind have."""
+    number = constant(text)
+    if number is not None:
+        return number
+    try:
+        return reading.canonical(request, text.strip())
+    except MlefitError:  # it is not of these data, which is said when they are read
+        return text

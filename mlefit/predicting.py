@@ -145,14 +145,15 @@ def outcome_tables(
     (labels if target.levels else numeric)["y"] = target.name
     if weights:
         numeric["weight"] = weights
-    numeric |= trials_column(target.trials)
+    counted = next((model.target.trials for model in models if model.target.trials), "")
+    numeric |= trials_column(counted)
     request, missing = replace(request, numeric=numeric, labels=labels), request.missing
     censoring = Censoring(**target.known)
     if censoring:  # an open end is an empty cell
         request = replace(request, numeric={**numeric, **censoring.columns()}, missing="keep")
     found = reading.read(request)
     columns = dict(zip(names, columns_of(found, [f"x{i}" for i in range(len(names))]), strict=True))
-    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), trials_of(found, target.trials)
+    y, weight, trials = columns_of(found, ["y"])[0], found.numeric.get("weight"), trials_of(found, counted)
     if weight is not None:
         negative = np.flatnonzero(weight < 0)
         if negative.size:
@@ -177,16 +178,19 @@ def outcome_tables(
 def _refuse_strange(models: Sequence[Model], y: NDArray[np.float64], request: reading.Request) -> None:
     """Refuse outcomes (n,), or (2, n) with the trials, outside the support of a model's family, by their place."""
     for family in dict.fromkeys(model.family for model in models):
-        if len(family.columns) != np.ndim(y):
+        if len(family.columns) > np.ndim(y):
             continue
         with np.errstate(all="ignore"):
-            strange = np.flatnonzero(~family.inside(y))
+            strange = np.flatnonzero(~family.inside(y if len(family.columns) == np.ndim(y) else y[0]))
         if strange.size:
-            place = reading.locate(request, "y", int(strange[0]))
-            raise DataError(
-                f"{place.value!r} in column {request.numeric['y']!r} on {place} is outside the support of "
-                f"{family.name} ({family.support})"
-            )
+            row = int(strange[0])
+            place = reading.locate(request, "y", row)
+            found = f"{place.value!r} in column {request.numeric['y']!r} on {place}"
+            if len(family.columns) > 1 and family.support.contains(y[0, row : row + 1])[0]:
+                raise DataError(
+                    f"{found} cannot come of {y[1, row]:g} trials: trials are whole numbers, none less than the count"
+                )
+            raise DataError(f"{found} is outside the support of {family.name} ({family.support})")
 
 
 def _ends(

@@ -47,7 +47,7 @@ def predict_columns(
     scored = model.scorer.scores(columns, n)
     family, eta = model.family, scored.eta
     with np.errstate(all="ignore"):
-        found: dict[str, NDArray[Any]] = dict(zip(family.names, family.inverse(eta), strict=True))
+        found: dict[str, NDArray[Any]] = {**family.told(family.inverse(eta))}
         if levels := model.target.levels:
             p = probabilities(family, eta)
             if family.labels:  # whatever the parameters are

@@ -293,3 +293,28 @@ def test_weights_by_hand(mlefit, table):
     bic = [package.fit(path, family).bic for family in ("gamma", "exponential")]
     weight = 1 / (1 + exp((bic[0] - bic[1]) / 2))
     assert f" {weight:.3f} " in next(line for line in ran.out.splitlines() if line.strip().startswith("gamma"))
+
+
+def test_saved_models_of_successes_agree_on_the_trials(mlefit, table, tmp_path):
+    """A likelihood of 3 in 7 and one of 3 in 8 do not compare; a model of counts alone does, in any order."""
+    path = table("y,n,m,x", "3,7,8,0", "1,4,5,1", "5,6,7,2", "2,6,7,3", "4,9,10,4")
+    saved = {}
+    for name, given in {
+        "a": ("--dist", "binomial", "--trials", "n"), "b": ("--dist", "beta-binomial", "--trials", " n"),
+        "other": ("--dist", "binomial", "--trials", "m"), "ten": ("--dist", "binomial", "--trials", "10"),
+        "counts": ("--dist", "poisson"),
+    }.items():  # fmt: skip
+        saved[name] = str(tmp_path / f"{name}.mle")
+        mlefit("regress", path, "y ~ x", *given, "--save", saved[name])
+    for pair in (("a", "b"), ("a", "counts"), ("counts", "a")):
+        ran = mlefit("compare", *(saved[name] for name in pair), path)
+        assert ran.status == 0, ran.err
+    for name, shown in (("other", "m"), ("ten", "10")):
+        ran = mlefit("compare", saved["a"], saved[name], path)
+        assert ran.status == 1
+        assert ran.out == ""
+        assert f"counts successes in n trials, {saved[name]} in {shown}" in " ".join(ran.err.split())
+    few = table("y,n,m,x", "3,2,9,1", "1,4,5,2", name="few.csv")
+    ran = mlefit("compare", saved["a"], saved["b"], few)
+    assert ran.status == 1
+    assert "'3' in column 'y' on line 2 of few.csv cannot come of 2 trials" in ran.err

@@ -517,7 +517,12 @@ def test_weights_of_three_components_are_modelled_against_the_last(mlefit, table
     path = table("x,y", *(f"{a},{b}" for a, b in zip(x, y, strict=True)))
     ran = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3", "--formula", f"weight_2 ~ {formula}",
                  "--format", "json")  # fmt: skip
-    plain = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3")
+    saved = path.with_suffix(".mle")
+    plain = mlefit("regress", path, "y ~ x", "--dist", "mixture:normal*3", "--save", saved)
+    told = [*csv.DictReader(io.StringIO(mlefit("predict", saved, path).out))]  # every weight, the last one too
+    weights = np.array([[float(row[f"weight_{i}"]) for i in (1, 2, 3)] for row in told])
+    assert np.all(weights > 0)
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0, rtol=1e-12)
     assert ran.status == plain.status == 0
     assert "linear in log(weight_1 / weight_3), log(weight_2 / weight_3);" in plain.out
     assert "weight_2[Intercept]" in plain.out
