@@ -15,7 +15,7 @@ from mlefit.families.links import Identity
 from mlefit.families.losses import Loss
 from mlefit.inference.encoding import Codes, Column, Columns, Encoding
 from mlefit.inference.evaluation import finite, measures
-from mlefit.inference.fit import fit_sample
+from mlefit.inference.fit import fit_sample, limited
 from mlefit.inference.model import Model, NetworkScorer
 from mlefit.inference.target import Target
 from mlefit.inference.training import (
@@ -137,10 +137,11 @@ def prepare(
         names = ", ".join(encoding.constant)
         notes.append(f"constant in the training rows, so without effect: {names}")
     constant = constant_scores(family, rows, target)
-    scores = Scores(
-        family, loss, np.clip(constant, -FAR, FAR) if clipped(family) else constant, scales(family, rows, constant)
-    )
-    check_trainable(scores, rows)
+    with limited(family):
+        scores = Scores(
+            family, loss, np.clip(constant, -FAR, FAR) if clipped(family) else constant, scales(family, rows, constant)
+        )
+        check_trainable(scores, rows)
     return Prepared(family, loss, goal, encoding, constant, Problem(scores, rows, watched_rows), settings, tuple(notes))
 
 

@@ -19,6 +19,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.inference.certificate import GRADIENT
 from mlefit.inference.coefficient_limits import at_ends, limits, own_scale
+from mlefit.inference.fit import limited
 from mlefit.inference.linear_batch import Solved, solved
 from mlefit.inference.linear_ends import notes, predicted
 from mlefit.inference.linear_model import Block, Errors, Options, Problem, make, score_names, term_names
@@ -89,9 +90,14 @@ def fit_regressions(
         formula, column: for the results.
 
     Raises:
-        DataError: dependent columns, more columns than rows, no start with a finite likelihood; it names the group.
+        DataError: dependent columns, more columns than rows, no start with a finite likelihood; it names the group. Or
+            a family took longer than it may.
     """
-    options = options or Options()
+    with limited(cases[0].family):
+        return _fitted(cases, options or Options(), formula, column)
+
+
+def _fitted(cases: Sequence[Case], options: Options, formula: str, column: str) -> list[Regression]:
     problems: list[Problem] = []
     for case in cases:
         with within(case.group):

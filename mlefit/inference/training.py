@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError, UsageError
 from mlefit.families.base import Family
 from mlefit.families.losses import Loss
+from mlefit.inference.fit import limited
 from mlefit.predictors.activations import ACTIVATIONS
 from mlefit.predictors.network import Network
 from mlefit.solvers.adam import Adam
@@ -258,7 +259,7 @@ def run(
         The last state; its `best` are the weights to use.
 
     Raises:
-        DataError: the loss is no longer finite.
+        DataError: the loss is no longer finite, or an epoch took longer than a fit of the family may.
     """
     network = Network(
         problem.train.x.shape[1] - 1, settings.hidden, int(problem.scores.free.sum()), settings.activation,
@@ -274,7 +275,8 @@ def run(
     runner = _Runner(problem, settings, network, state, watch, keep, every)
     with np.errstate(all="ignore"), interruptible() as interrupted:
         if not state.history:
-            runner.record(0, *measure(network, problem.scores, runner.train), 0.0)
+            with limited(problem.scores.family):
+                runner.record(0, *measure(network, problem.scores, runner.train), 0.0)
         if settings.optimizer == "lbfgs":
             runner.full(interrupted)
         else:
@@ -318,7 +320,8 @@ class _Runner:
         for epoch in range(len(state.history), epochs + 1):
             if state.stopped:
                 break
-            scores, seen, rate = self._epoch(optimizer, interrupted)
+            with limited(self.problem.scores.family):
+                scores, seen, rate = self._epoch(optimizer, interrupted)
             if interrupted.is_set():
                 state.stopped = "interrupted"
             self.record(epoch, scores, seen, rate)
@@ -384,7 +387,8 @@ class _Runner:
 
         def function(theta: Array) -> tuple[float, Array]:
             network.theta[:] = theta
-            value, gradient = total(network, self.problem.scores, self.train)
+            with limited(self.problem.scores.family):
+                value, gradient = total(network, self.problem.scores, self.train)
             if decay:
                 shrunk = decay * network.decayed * theta
                 value, gradient = value + 0.5 * float(shrunk @ theta), gradient + shrunk

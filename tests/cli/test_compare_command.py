@@ -317,4 +317,5 @@ def test_saved_models_of_successes_agree_on_the_trials(mlefit, table, tmp_path):
     few = table("y,n,m,x", "3,2,9,1", "1,4,5,2", name="few.csv")
     ran = mlefit("compare", saved["a"], saved["b"], few)
     assert ran.status == 1
-    assert "'3' in column 'y' on line 2 of few.csv cannot come of 2 trials" in ran.err
+    assert "'3' in column 'y' on line 2" in ran.err
+    assert "cannot come of 2 trials" in ran.err

@@ -17,8 +17,10 @@ from mlefit import deadline
 from mlefit.cli import run
 from mlefit.errors import DataError, MlefitError, UsageError
 from mlefit.families import numeric, registry
+from mlefit.families.losses import Loss
 from mlefit.families.pinned import Pinned
 from mlefit.families.scipy_adapter import REDUNDANT, ScipyFamily
+from mlefit.inference import training
 from mlefit.inference.bootstrap import Plan, bootstrap
 from mlefit.inference.fit import Options, fit_sample
 from mlefit.inference.surface import at
@@ -545,6 +547,31 @@ def test_the_time_limit_is_kept(name, monkeypatch):
     with pytest.raises(DataError, match="not fitted within 1 seconds"):
         fit_sample(registry.get(f"scipy:{name}"), Sample(y))
     assert time.monotonic() - before < 3  # the call itself is left, not only those that follow it
+
+
+def test_the_time_limit_is_kept_by_regressions_and_networks(monkeypatch, mlefit, table):
+    """One that scipy makes slow ends soon after its limit, with the sentence of `estimate`; a quick one is as ever."""
+    generator = np.random.default_rng(0)
+    path = table("x,y", *(f"{x:.3f},{y:.4f}" for x, y in generator.normal(size=(300, 2))))
+    quick = mlefit("regress", path, "y ~ x", "--dist", "scipy:norm")
+    assert quick.status == 0
+    monkeypatch.setattr(ScipyFamily, "patience", 1.0)
+    before = time.monotonic()
+    for command in (("regress", path, "y ~ x", "--dist"), ("train", path, "--target", "y", "--loss")):
+        ran = mlefit(*command, "scipy:levy_stable")
+        assert ran.status == 1
+        assert ran.out == ""
+        said = " ".join(ran.err.split())
+        assert "scipy:levy_stable was not fitted within 1 seconds; scipy computes it slowly" in said
+    assert time.monotonic() - before < 8
+    family, y = registry.get("scipy:gausshyper"), generator.beta(2.0, 3.0, size=300)
+    loss = Loss("slow", family.name, "")
+    scores = training.Scores(family, loss, np.zeros(family.size), np.ones(family.size))
+    problem = training.Problem(scores, training.Rows(np.stack([y, np.ones(300)], axis=1), y), None)
+    monkeypatch.setattr(ScipyFamily, "patience", 0.05)
+    for optimizer in ("adam", "lbfgs"):
+        with pytest.raises(DataError, match=r"not fitted within 0\.05 seconds"):
+            training.run(problem, training.Settings(optimizer=optimizer, epochs=1, hidden=()).resolve(300))
 
 
 def test_unknown_name():
