@@ -132,6 +132,15 @@ class Reparameterised(Family):
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         return self.base.bend(name, y, self.native(eta))
 
+    def unbounded(self, eta: Array, low: Array, high: Array) -> Sequence[str]:
+        return self.base.unbounded(self.native(eta), low, high)
+
+    def cautions(self, eta: Array) -> Sequence[str]:
+        return self.base.cautions(self.native(eta))
+
+    def exact(self, y: Array) -> NDArray[np.bool_]:
+        return self.base.exact(y)
+
     def doubts(self, eta: Array) -> Sequence[str]:
         return self.base.doubts(self.native(eta))
 

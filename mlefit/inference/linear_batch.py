@@ -18,20 +18,20 @@ from numpy.typing import NDArray
 from mlefit.errors import DataError
 from mlefit.families.base import Family
 from mlefit.families.links import Array, identity, log
-from mlefit.families.reparameterised import Form, Reparameterised, native_rows
+from mlefit.families.reparameterised import Form, Reparameterised, native_rows, root
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.certificate import EDGE, FLAT, GRADIENT
 from mlefit.inference.deviance import deviances
-from mlefit.inference.fit import condensed, solve
+from mlefit.inference.fit import FEW, condensed, solve
 from mlefit.inference.kinks import minimised
 from mlefit.inference.linear_ends import Placed, check, constant, place, predicted, sought, together
-from mlefit.inference.linear_model import Block, Problem, constants, make
+from mlefit.inference.linear_model import Block, Problem, constants, make, spiked
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
 from mlefit.sample import Sample
 from mlefit.solvers.newton import NOISE
-from mlefit.solvers.solution import Solution, Sums
+from mlefit.solvers.solution import Index, Solution, Sums
 
 THIN: Final = 16_384  # rows of a large problem that are solved first
 PER: Final = 50  # so many of them a coefficient, or there is no telling where all rows lead
@@ -97,7 +97,7 @@ def solved(problems: Sequence[Problem]) -> list[Solved]:
             null, constant, scores = _constant_models(batch)
         else:
             null, constant, scores = _intercepts(batch)
-        if not placed:
+        if not placed and not _mixture(batch.family):  # of a mixture the highest might be a spike
             last, first = _from_constants(batch, (last, first), null, constant)
         residual, null_residual = deviances(
             batch.family, batch.sample, batch.scores(last.theta), scores, constants(batch.problems[0].blocks)
@@ -169,7 +169,7 @@ def _solve(batch: _Batch) -> Found:
     """
     family, sample, target, one = batch.family, batch.sample, batch.target, batch.problems[0]
     every = np.arange(sample.groups, dtype=np.intp)
-    rows = sample
+    rows, steps = sample, np.zeros(sample.groups, dtype=np.intp)
     check(one)
     with np.errstate(all="ignore"):
         if sample.counts.max() > 4 * THIN and not one.irregular.any():
@@ -189,13 +189,43 @@ def _solve(batch: _Batch) -> Found:
         for other in _elsewhere(batch, found[0].theta):
             found = _better(found, _alternated(batch, other))
         return found
+    if len(starts) > 1 and _mixture(family):
+        start, steps = _off_spikes(batch, rows, starts)
     if rows is not sample and PER * start.shape[1] < THIN:
         part = RowObjective(family, target.predictor, rows, target.engine)
         rough, _ = _in_turn(_Batch(batch.problems, rows, part), start)
         last = minimised(target, rough.theta, step=one.step)
         if (last.decrement <= NOISE).all() and (last.sums.value <= target.value(start, every)).all():
             return last, last, []
-    return *_in_turn(batch, start), []
+    last, first = _in_turn(batch, start)
+    whole = replace(last, iterations=last.iterations + steps)
+    return whole, whole if first is last else first, []
+
+
+def _mixture(family: Family) -> bool:
+    return hasattr(root(family), "components")
+
+
+def _off_spikes(batch: _Batch, rows: Sample, starts: Sequence[Array]) -> tuple[Array, Index]:
+    """Where a mixture ends that starts at one of several (G, p): the highest maximum away from spikes, and the steps.
+
+    At a spike, a component on a few values that is no wider than they are, the likelihood has no bound (McLachlan and
+    Peel 2000, section 3.10). Only where every start leads to one is the result there.
+    """
+    family, target = batch.family, batch.target
+    part = _Batch(batch.problems, rows, RowObjective(family, target.predictor, rows, target.engine))
+    ends = [_in_turn(part, start, FEW)[0] for start in starts]
+    values = []
+    for end in ends:
+        spikes = [bool(spiked(problem, one)) for problem, one in zip(batch.problems, end.theta, strict=True)]
+        value = np.where(np.isfinite(end.sums.value), end.sums.value, np.inf)
+        # Those that have not arrived come after those that have, and spikes come last.
+        rank = np.select([np.array(spikes), ~(end.decrement <= NOISE)], [2, 1], 0)
+        values.append(np.stack([np.where(np.isfinite(value), rank, 3), value]))
+    order = np.lexsort(np.stack(values, axis=1)[::-1], axis=0)
+    best = order[0]
+    chosen = [(ends[i], g) for g, i in enumerate(best.tolist())]
+    return np.stack([end.theta[g] for end, g in chosen]), np.array([end.iterations[g] for end, g in chosen])
 
 
 def _from_constants(
@@ -224,7 +254,7 @@ def _from_constants(
     where, inside = np.zeros(lost.size, dtype=np.intp), np.zeros(lost.size, dtype=bool)
     where[places], inside[places] = np.arange(places.size), True
     for start in starts:
-        again = newton(part.target, start, step=part.problems[0].step, max_iterations=ENOUGH)
+        again = minimised(part.target, start, step=part.problems[0].step, max_iterations=ENOUGH)
         before, after = last.sums.value[places], again.sums.value
         better = np.isfinite(after) & ~(before <= after + ALIKE * (1 + np.abs(after)))
         if family.cliffs:  # the maximum is the highest one away from there
@@ -352,10 +382,10 @@ def _mixed(one: Solution, other: Solution, which: NDArray[np.bool_]) -> Solution
     return replace(one, sums=Sums(*sums), **rest)
 
 
-def _in_turn(batch: _Batch, start: Array) -> tuple[Solution, Solution]:
+def _in_turn(batch: _Batch, start: Array, most: int = 200) -> tuple[Solution, Solution]:
     """From coefficients (G, p): the predictors with a formula while the constants are held, then everything.
 
-    Irregular scores stay where they are.
+    Irregular scores stay where they are. `most` is the number of steps of the last part.
     """
     target, one = batch.target, batch.problems[0]
     held, first = one.irregular, None
@@ -365,7 +395,7 @@ def _in_turn(batch: _Batch, start: Array) -> tuple[Solution, Solution]:
         moved = first.theta.copy()
         moved[:, plain] = _constants(batch, moved, plain)
         start = np.where(np.isfinite(first.sums.value)[:, None], moved, start)
-    last = minimised(target, start, held=held if held.any() else None, step=one.step)
+    last = minimised(target, start, held=held if held.any() else None, step=one.step, max_iterations=most)
     return last, first or last
 
 

@@ -121,6 +121,18 @@ class Problem:
         return result
 
 
+def spiked(problem: Problem, theta: Array) -> str:
+    """Why the likelihood has no bound near coefficients (p,), "" where it has; of a spike in any of the rows."""
+    family, sample = problem.family, problem.sample
+    with np.errstate(all="ignore"):
+        eta = problem.objective.predictor.scores(theta[None], sample)[:, 0]
+        exact, centre = family.exact(sample.y), family.central(sample.y)
+        if not exact.any():
+            return ""
+        low, high = (np.full(eta.shape[1], end) for end in (centre[exact].min(), centre[exact].max()))
+        return next(filter(None, family.unbounded(eta, low, high)), "")
+
+
 def score_names(family: Family) -> tuple[str, ...]:
     """What the scores are called: as the parameters, or for labels as those after the first."""
     return family.names if family.size == len(family.parameters) else family.names[1:]

@@ -157,12 +157,13 @@ def _constant(case: Case) -> bool:
     return bool(not case.family.discrete and (y == y[0]).all())
 
 
-def _doubts(problem: Problem, theta: Array) -> tuple[str, ...]:
-    """What a user must know of the family at some of the rows, the first such sentence."""
+def _doubts(problem: Problem, theta: Array, sound: bool) -> tuple[str, ...]:
+    """What a user must know of the family at some of the rows, and of `sound` estimates; of each the first sentence."""
     with np.errstate(all="ignore"):
         eta = problem.objective.predictor.scores(theta, problem.sample)[:, 0]
-        said = problem.family.doubts(eta[:, :: max(1, eta.shape[1] // DOUBTED)])
-    return tuple(doubt for doubt in said if doubt)[:1]
+        some = eta[:, :: max(1, eta.shape[1] // DOUBTED)]
+        every = (problem.family.cautions(some) if sound else (), problem.family.doubts(some))
+    return tuple(next(filter(None, said)) for said in every if any(said))
 
 
 def _reported(case: Case, problem: Problem, found: Solved, options: Options, formula: str, column: str) -> Regression:
@@ -208,6 +209,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
     theta = np.where(lost, np.where(direction > 0, np.inf, -np.inf), theta)
     theta = np.where(np.isnan(direction), np.nan, at_ends(problem, theta, lost, direction))
     chosen = case.scorer or LinearScorer.bare(family)
+    doubts = _doubts(problem, solution.theta, not verdict.certificate.problem)
     return Regression(
         family=family,
         formula=formula,
@@ -235,7 +237,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         iterations=int(solution.iterations[0]) + (0 if first is solution else int(first.iterations[0])),
         certificate=verdict.certificate,
         converged=not verdict.certificate.problem,
-        warnings=verdict.warnings + _noted(problem, found, unbounded, verdict.blind) + _doubts(problem, solution.theta),
+        warnings=verdict.warnings + _noted(problem, found, unbounded, verdict.blind) + doubts,
         effective_n=float(n) if options.weight_kind == "importance" else total,
         scorer=chosen.fitted(_by_block(problem, beta)),
         constant=found.constant,

@@ -16,7 +16,7 @@ from mlefit.families.links import BOUND, Array
 from mlefit.families.reparameterised import modelled, root
 from mlefit.inference.certificate import BEYOND, CERTAINTY, FLAT, GRADIENT, SPIKE, Certificate, over_cliff
 from mlefit.inference.linear_ends import Placed, short
-from mlefit.inference.linear_model import Problem, links_bounded, term_names
+from mlefit.inference.linear_model import Problem, links_bounded, spiked, term_names
 from mlefit.inference.recession import undetermined
 from mlefit.inference.result import number
 from mlefit.sample import Sample
@@ -60,6 +60,9 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
         blind, positive = not positive, placed.firm
     condition = float(values[-1] / values[0]) if values[0] > 0 else None
     spike = False
+    if reason := spiked(problem, solution.theta[0]):
+        sentence = f"the likelihood of {family.name} is unbounded: {reason}; no maximum-likelihood estimate exists"
+        return Verdict(Certificate(number(decrement), False, None, (), sentence), (sentence,), lost, direction)
     if not family.discrete:
         centre = family.central(problem.sample.y)
         wide = float(np.abs(centre).max()) or 1.0

@@ -1138,3 +1138,33 @@ def test_truncated_regressions_without_a_maximum_are_told(name, unit):
     assert not fit.converged
     assert fit.warnings[0].startswith(f"under truncation the likelihood of {name} keeps rising")
     assert "g[T.b]" in fit.warnings[0]
+
+
+def near_values(seed, n=12):
+    """Values of which three are equal: the first start of a mixture leads to a component on these alone."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=n).round(2)
+    y = (x + generator.normal(size=n)).round(2)
+    y[:3] = y[0]
+    return x, y
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+@pytest.mark.parametrize("formulas", [{}, {"mu_1": "x", "mu_2": "x"}], ids=str)
+def test_a_mixture_is_kept_off_spikes(seed, formulas):
+    """As `estimate` is: the same maximum without predictors, no lower one with them; equal values have none."""
+    import mlefit
+
+    x, y = near_values(seed)
+    alone = mlefit.fit(y, "mixture:normal*2")
+    assert alone.converged
+    constant = mlefit.regress({"x": x, "y": y}, "y ~ 1", "mixture:normal*2")
+    assert constant.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-8)
+    fit = mlefit.regress({"x": x, "y": y}, "y ~ x", "mixture:normal*2", formulas=formulas)
+    assert fit.log_likelihood >= alone.log_likelihood - 1e-8
+    if fit.converged:
+        assert min(fit.estimates["sigma_1"], fit.estimates["sigma_2"]) > 1e-3
+    flat = mlefit.regress({"x": x, "y": 0 * y + 2.0}, "y ~ x", "mixture:normal*2", formulas=formulas)
+    assert not flat.converged
+    assert "unbounded" in flat.certificate.problem
+    assert np.isnan(flat.log_likelihood)
