@@ -1,7 +1,8 @@
 """One picture of a comparison: densities over the data, distribution functions, quantiles and probabilities.
 
 Censored and truncated rows are drawn by their product-limit estimate, whose steps take the place of the shares that
-whole rows have, and the families as they are within the limits of truncation.
+whole rows have, and the families as they are within the limits of truncation. Rows between two ends have Turnbull's
+estimate beside the distribution functions, and no values for the other panels.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from mlefit.families.interval import log_probability
 from mlefit.inference.mechanism import Mechanism, bare
 from mlefit.inference.product_limit import product_limit
 from mlefit.report import figure as f
+from mlefit.report.survival import turnbull_line
 from mlefit.report.text import significant
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ WIDTHS: Final = (3.0, 2.0, 1.7, 1.5, 1.2)
 MARKERS: Final = ("o", "s", "^", "D", "v")
 SIZES: Final = (6.0, 4.5, 3.6, 2.8, 2.0)
 POINTS: Final = 1500  # of the data, in the panels that draw them one by one
+MANY: Final = 300.0  # times the least end of positive rows is so far that the axis goes by factors
 LABEL: Final = {"aic": "AIC", "aicc": "AICc", "bic": "BIC", "nll": "NLL", "held-out": "held-out NLL"}
 
 
@@ -118,8 +121,8 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     """Four panels with the best five families of a comparison and the rows it is about.
 
     Raises:
-        UsageError: an ending that is no picture's, several comparisons, families of successes in trials, or rows that
-            have no product-limit estimate.
+        UsageError: an ending that is no picture's, several comparisons, families of successes in trials, or rows
+            with limits of truncation that each has for its own.
         DataError: no family could be fitted.
     """
     f.check_path(path)
@@ -131,22 +134,21 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     if not fits:
         raise DataError(f"no family could be fitted to {comparison.column}, so there is nothing to draw")
     known = Mechanism.of(fits[0].family, sample.y)
-    if not known.side:
-        raise UsageError(
-            "--plot draws families over the Kaplan-Meier estimate, which needs values censored on one side only; "
-            "`mlefit estimate --plot` draws the survival curve of one family"
-        )
     if known.others.size:
         raise UsageError("--plot draws one distribution of the values; with --trials every row has its own")
     weight = np.ones(sample.n) if sample.weight is None else sample.weight
+    name = f.short(comparison.column, 40)
+    best = f"{fits[0].family.name} is best by {LABEL[comparison.rank]}"
+    some = f", the best {len(fits)} of {len(fitted)} families are drawn" if len(fitted) > len(fits) else ""
+    size = f", weight {significant(comparison.weight)}" if comparison.weight != comparison.n else ""
+    if not known.side:
+        title = f"{name}, n = {comparison.n}{size}, known between two ends: {best}{some}"
+        _between(fits, known, weight, name, title, path)
+        return
     seen = _seen(known, weight)
     curves = [Curve(fit, bare(fit.family), seen.low, seen.high, place) for place, fit in enumerate(fits)]
     figure, axes = f.new(2, 2, width=5.6, height=4.1)
-    name = f.short(comparison.column, 40)
-    best = f"{curves[0].name} is best by {LABEL[comparison.rank]}"
     lost = f", {int(weight[~known.event].sum())} censored" if not known.event.all() else ""
-    some = f", the best {len(fits)} of {len(fitted)} families are drawn" if len(fitted) > len(fits) else ""
-    size = f", weight {significant(comparison.weight)}" if comparison.weight != comparison.n else ""
     figure.suptitle(f"{name}, n = {comparison.n}{size}{lost}: {best}{some}", x=0.01, ha="left")
     _densities(axes[0], curves, seen, name)
     _distribution(axes[1], curves, seen, name)
@@ -154,6 +156,41 @@ def comparison_plot(found: Sequence[tuple[Comparison, Sample]], path: str) -> No
     middle = ((seen.before + seen.after) / 2)[chosen]
     _quantiles(axes[2], curves, seen.y[chosen], middle, name)
     _probabilities(axes[3], curves, seen.y[chosen], middle)
+    f.save(figure, path)
+
+
+def _between(fits: Sequence[Fit], known: Mechanism, weight: Array, name: str, title: str, path: str) -> None:
+    """Two panels for rows known between two ends: quantiles and probabilities would need their values.
+
+    Raises:
+        UsageError: limits of truncation that differ from row to row.
+    """
+    if (known.left != known.left[0]).any() or (known.right != known.right[0]).any():
+        raise UsageError(
+            "--plot draws one distribution; these rows were each truncated at a limit of their own, which Turnbull's "
+            "estimate does not take"
+        )
+    limits = float(known.left[0]), float(known.right[0])
+    curves = [Curve(fit, bare(fit.family), *limits, place) for place, fit in enumerate(fits)]
+    ends = np.stack([known.start, known.end])
+    finite = np.sort(ends[np.isfinite(ends)])
+    seen = Seen(finite, finite, finite, finite[:0], *limits, float(finite[-1]), "")
+    low, high = _window(seen, curves)
+    figure, axes = f.new(1, 2, width=5.6, height=4.4)
+    figure.suptitle(f"{title}\nno quantiles (QQ) and probabilities (PP): these rows have no values", x=0.01, ha="left")
+    within = [curve.density(_grid(curve, low + 0.03 * (high - low), high)) for curve in curves]
+    tallest = max(float(np.where(np.isfinite(d), d, 0.0).max(initial=0.0)) for d in within)
+    _density_curves(axes[0], curves, low, high, tallest, name)
+    axes[0].set_ylabel("probability" if all(curve.family.discrete for curve in curves) else "density")
+    least = float(finite[finite > 0].min(initial=np.inf))
+    if factors := low == 0 and high > MANY * least:
+        low = least  # below the first end of an interval the rows say nothing
+        f.by_factors(axes[1], "x", low, high)
+    turnbull_line(axes[1], ends[0], ends[1], weight, None if factors else low, f.INK)
+    _survival_curves(axes[1], curves, low, high, True, factors)
+    axes[1].set(xlim=(low, high), ylim=(-0.02, 1.02), xlabel=name, ylabel="survival")
+    axes[1].legend(loc="upper right", frameon=False)
+    axes[1].set_title("survival", loc="left")
     f.save(figure, path)
 
 
@@ -199,8 +236,8 @@ def _window(seen: Seen, curves: Sequence[Curve]) -> tuple[float, float]:
     return max(low - pad, seen.low, min(curve.family.support.lower for curve in curves)), high + pad
 
 
-def _grid(curve: Curve, low: float, high: float) -> Array:
-    grid = np.linspace(low, high, 801)
+def _grid(curve: Curve, low: float, high: float, factors: bool = False) -> Array:
+    grid = np.geomspace(low, high, 801) if factors else np.linspace(low, high, 801)
     if curve.family.discrete:
         grid = np.arange(np.ceil(low), min(np.floor(high), np.ceil(low) + 2000) + 1)
     return grid[curve.family.support.contains(grid)]
@@ -226,6 +263,12 @@ def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> No
         axis.bar(edges[:-1], heights, np.diff(edges), align="edge", color=f.DATA, edgecolor="white", linewidth=0.6)
         tallest = float(heights.max())
         axis.set_ylabel("density")
+    _density_curves(axis, curves, low, high, tallest, name, seen.name)
+
+
+def _density_curves(
+    axis: Axes, curves: Sequence[Curve], low: float, high: float, tallest: float, name: str, bars: str = ""
+) -> None:
     top = tallest
     for curve in curves:
         grid = _grid(curve, low, high)
@@ -243,7 +286,7 @@ def _densities(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> No
     axis.set_xlabel(name)
     axis.legend(loc="upper right", frameon=False, ncols=columns, fontsize=10, handlelength=2.6)
     title = "probabilities of counts" if curves[0].family.discrete else "densities"
-    axis.set_title(title if seen.name == "data" else f"{title}, bars from {seen.name}", loc="left")
+    axis.set_title(title if bars in ("", "data") else f"{title}, bars from {bars}", loc="left")
 
 
 def _distribution(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) -> None:
@@ -260,19 +303,25 @@ def _distribution(axis: Axes, curves: Sequence[Curve], seen: Seen, name: str) ->
     if seen.censored.size:
         heights = up(steps[np.searchsorted(y[:-1], seen.censored, side="right") - 1])
         axis.plot(seen.censored, heights, "|", color=f.INK, markersize=7, label="censored")
-    for curve in curves:
-        grid = _grid(curve, low, high)
-        values = up(curve.cdf(grid))
-        if curve.family.discrete:
-            axis.step(grid, values, where="post", **curve.line)
-        else:
-            axis.plot(grid, values, **curve.line)
+    _survival_curves(axis, curves, low, high, survival)
     axis.set_xlim(low, high)
     axis.set_ylim(-0.02, 1.02)
     axis.set_xlabel(name)
     axis.set_ylabel("probability" if not survival else "survival")
     axis.legend(loc="upper right" if survival else "lower right", frameon=False)
     axis.set_title("survival" if survival else "distribution functions", loc="left")
+
+
+def _survival_curves(
+    axis: Axes, curves: Sequence[Curve], low: float, high: float, survival: bool, factors: bool = False
+) -> None:
+    for curve in curves:
+        grid = _grid(curve, low, high, factors)
+        values = 1 - curve.cdf(grid) if survival else curve.cdf(grid)
+        if curve.family.discrete:
+            axis.step(grid, values, where="post", **curve.line)
+        else:
+            axis.plot(grid, values, **curve.line)
 
 
 def _quantiles(axis: Axes, curves: Sequence[Curve], y: Array, middle: Array, name: str) -> None:

@@ -46,7 +46,7 @@ def survival_panel(axis: Axes, fit: Fit, y: Array, weight: Array, label: str) ->
         if ((left == right) | ((right == np.inf) & (left > -np.inf))).all():
             _product_limit(axis, left, right, weight, below, grid[0], high)
         elif start == -np.inf:
-            _turnbull(axis, left, right, weight, low if grid[0] <= low else None)
+            turnbull_line(axis, left, right, weight, low if grid[0] <= low else None)
     axis.plot(grid, curve, color=f.MODEL, linewidth=2, label=label)
     axis.set_xlim(grid[0], grid[-1])
     axis.set_ylim(0, 1)
@@ -69,8 +69,11 @@ def _product_limit(
         axis.plot(lost, heights, "|", color=f.SECOND, markersize=7, label="censored")
 
 
-def _turnbull(axis: Axes, left: Array, right: Array, weight: Array, first: float | None) -> None:
-    """Level where the rows say so, sloping through the intervals in which they leave the probability's place open.
+def turnbull_line(
+    axis: Axes, left: Array, right: Array, weight: Array, first: float | None, color: str = f.SECOND
+) -> None:
+    """Survival as Turnbull estimates it: level where the rows say so, sloping through the intervals in which they leave
+    the probability's place open.
 
     `first` is where a slope begins whose interval has no lower end, None where the axis does not go down to there.
     """
@@ -79,4 +82,4 @@ def _turnbull(axis: Axes, left: Array, right: Array, weight: Array, first: float
     x, height = np.stack([low, high], axis=1).ravel(), np.stack([after + p, after], axis=1).ravel()
     x = np.where(x <= (-np.inf if first is not None else 0.0), np.nan if first is None else first, x)
     known = x < np.inf
-    axis.plot(x[known], height[known], color=f.SECOND, linewidth=1.6, label="Turnbull")
+    axis.plot(x[known], height[known], color=color, linewidth=1.6, label="Turnbull")

@@ -131,11 +131,12 @@ def test_a_picture_of_rows_that_are_not_whole(mlefit, table, tmp_path, lines, ar
 @pytest.mark.parametrize(
     ("lines", "arguments", "message"),
     [
-        (["a,b", "1,2", "2,2", "3,"], ("--lower", "a", "--upper", "b"), "Kaplan-Meier"),
+        (["a,b,t", "1,2,5", "2,2,6", "3,,7"], ("--lower", "a", "--upper", "b", "--truncate-above", "t"),
+         "limit of their own"),
         (["t,e", "1,9", "2,8", "1,7", "3,9"], ("-c", "t", "--truncate-above", "e"), "limit of their own"),
         (["y,n", "1,2", "2,3", "4,9"], ("-c", "y", "--trials", "n", "-d", "binomial"), "--trials"),
     ],
-)
+)  # fmt: skip
 def test_pictures_that_cannot_be_drawn_are_refused(mlefit, table, tmp_path, lines, arguments, message):
     more = () if "-d" in arguments else ("-d", "exponential")
     ran = mlefit("compare", table(*lines), *arguments, *more, "--replicates", 0, "--plot", tmp_path / "a.svg")

@@ -27,6 +27,8 @@ LONG = "body_mass_g + bill_length_mm * 1000 + bill_depth_mm * 2000 - flipper_len
         (("estimate", DATA / "penguins.csv", "-c", LONG), ["body_mass_g + bill_length_mm", "…"]),
         (("estimate", DATA / "penguins.csv", "-c", "body_mass_g", "--by", "species,sex,island"),
          [">species = Adelie   sex = female<", ">island = Dream   n = 27<"]),
+        (("compare", DATA / "smoked_fish.csv", "--lower", "left", "--upper", "right", "-d", "weibull,lognormal",
+          "--replicates", "0"), [">Turnbull<", "known between two ends: lognormal is best", "no quantiles (QQ)"]),
         (("likelihood", DATA / "groundbeef.csv", "-d", "gamma", "--over", "shape"), [">rate = 0.05443 held<"]),
         (("likelihood", DATA / "groundbeef.csv", "-d", "gamma", "--over", "shape", "--profile"),
          [">rate re-maximised at every point<", "95 % limits"]),
@@ -121,3 +123,30 @@ def test_a_spread_of_zero_has_no_curve() -> None:
     assert not any(len(line.get_xdata()) for line in axis.lines)
     assert any("no density" in text.get_text() for text in axis.get_legend().get_texts())
     assert axis.patches[0].get_height() > 0
+
+
+@pytest.mark.parametrize(("family", "step"), [("gamma", 0.0), ("poisson", 1.0)])
+def test_a_comparison_of_intervals_draws_turnbulls_estimate(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, family: str, step: float
+) -> None:
+    """Rows of intervals side by side: survival at their ends is the share of rows beyond. Counts have both ends."""
+    from mlefit.families import registry
+    from mlefit.families.censored import Censored
+    from mlefit.inference.compare import Plan, compare_sample
+    from mlefit.report import comparison_plots
+    from mlefit.sample import Sample
+
+    drawn = []
+    monkeypatch.setattr(figure, "save", lambda made, path: drawn.append(made))
+    lower = np.array([1.0, 1.0, 4.0, 7.0, 7.0, 7.0])
+    rows = Sample(np.stack([lower, lower + 3.0 - step]))
+    found = compare_sample([Censored(registry.get(family))], rows, Plan(replicates=0))[0]
+    comparison_plots.comparison_plot([(found, rows)], str(tmp_path / "a.png"))
+    densities, survival = drawn[0].axes
+    assert len(densities.lines) == 1
+    line = survival.lines[0]
+    assert line.get_label() == "Turnbull"
+    x, height = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+    for at, share in ((1.0, 1.0), (4.0, 4 / 6), (7.0, 3 / 6), (10.0, 0.0)):
+        assert height[x == at - step].tolist() == pytest.approx([share] * (x == at - step).sum())
+        assert (x == at - step).any()
