@@ -16,11 +16,12 @@ from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.kinks import minimised
 from mlefit.inference.result import number
-from mlefit.objective import RowObjective
+from mlefit.objective import RowObjective, StatisticObjective
 
 STEPS: Final = 1000  # nodes of the quadrature on either side of the median
 VALUES: Final = 100_000  # counts summed over, at most
 TAIL: Final = 1e-14
+TOGETHER: Final = 1e-9  # by how much probabilities that are all given may miss their sum
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
         UsageError: an unknown parameter, a value outside its domain, or a parameter without a smooth likelihood.
     """
     names = [name for name in fit.estimates if name not in fit.held]
+    if fit.family.size != len(fit.family.parameters):
+        return _of_shares(fit, null, robust)
     fit = _along(fit, null)
     family = fit.family
     places = [_place(family, name, value) for name, value in null.items()]
@@ -119,6 +122,49 @@ def null_tests(fit: Fit, null: Mapping[str, float], *, robust: bool = False) -> 
     return NullTests(dict(null), len(places), wald, score, ratio, estimates)
 
 
+def _of_shares(fit: Fit, null: Mapping[str, float], robust: bool) -> NullTests:
+    """Tests of probabilities of labels; under the null the others share what is left as they did.
+
+    The score test is Pearson's chi-squared of the labels named against the rest (Rao 1948; Agresti 2013, section
+    1.5.2).
+
+    Raises:
+        UsageError: an unknown label, or probabilities that are none or leave the others none.
+    """
+    family, target = fit.family, fit.objective
+    assert isinstance(target, StatisticObjective), "only such families have parameters that are not scores"
+    places = [_place(family, name, value) for name, value in null.items()]
+    values = np.array(list(null.values()))
+    mass = 1 - sum(fit.held.values())
+    every, left = len(places) == len(family.parameters), mass - values.sum()
+    if every and abs(left) > TOGETHER:
+        raise UsageError(f"the hypothesis gives all probabilities, which add up to {values.sum():g}, not to {mass:g}")
+    if not every and left <= 0:
+        given = ", ".join(f"{name}={value:g}" for name, value in null.items())
+        raise UsageError(f"the hypothesis {given} leaves nothing of {mass:g} for the other labels")
+    df = len(places) - every
+    free = places[:df]  # the last follows from the others where all are given
+    gap = fit.theta[free] - values[:df]
+    with np.errstate(all="ignore"):
+        block = fit.covariance[np.ix_(free, free)]
+        wald = float(gap @ np.linalg.solve(block, gap)) if np.isfinite(block).all() else np.nan
+    counts = np.array([target.family.margin(j, target.totals[:, [fit.number]])[1][1, 0] for j in range(fit.theta.size)])
+    others = np.delete(np.arange(counts.size), places)
+    theta = fit.theta.copy()
+    theta[places] = values
+    seen = counts[others].sum()
+    theta[others] = left * (counts[others] / seen if seen > 0 else 1 / max(others.size, 1))
+    with np.errstate(all="ignore"):
+        expected = counts.sum() * np.append(values, [] if every else left) / mass
+        found = np.append(counts[places], [] if every else seen)
+        score = float(((found - expected) ** 2 / expected).sum())
+        terms = np.where(counts > 0, counts * (np.log(counts / counts.sum()) - np.log(theta / mass)), 0.0)
+    estimates = {**dict(zip(family.names, theta.tolist(), strict=True)), **null}
+    if robust:
+        return NullTests(dict(null), df, wald, np.nan, np.nan, estimates)
+    return NullTests(dict(null), df, wald, score, max(0.0, 2 * float(terms.sum())), estimates)
+
+
 def _along(fit: Fit, null: Mapping[str, float]) -> Fit:
     """The fit with a score for every parameter of the hypothesis.
 
@@ -139,8 +185,6 @@ def _along(fit: Fit, null: Mapping[str, float]) -> Fit:
 def _place(family: Family, name: str, value: float) -> int:
     if name not in family.names:
         raise UsageError(f"{family.name} has no free parameter {name!r} to test (it has {', '.join(family.names)})")
-    if family.size != len(family.parameters):
-        raise UsageError(f"the parameters of {family.name} cannot be tested one by one; compare their limits instead")
     if name in family.irregular:
         raise UsageError(f"the likelihood of {family.name} is not smooth in {name}, so no test of it holds")
     j = family.names.index(name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from math import log
 
 import numpy as np
 import pytest
 from scipy.special import digamma, polygamma
+from scipy.stats import power_divergence
 from test_bootstrap import drawn
 
 import mlefit as package
@@ -123,12 +125,39 @@ def test_importance_weights_leave_walds_test_alone():
         ("normal", {"nu": 1.0}, "no free parameter 'nu'"),
         ("normal", {"sigma": 0.0}, "not inside the domain"),
         ("uniform", {"upper": 9.0}, "not smooth"),
-        ("categorical", {"p[1]": 0.5}, "one by one"),
+        ("categorical", {"p[1]": 1.0}, "not inside the domain"),
+        ("categorical", {"p[1]": 0.5, "p[2]": 0.5}, "leaves nothing of 1"),
+        ("categorical", {"p[1]": 0.5, "p[2]": 0.3, "p[3]": 0.3}, "add up to 1.1, not to 1"),
+        ("categorical", {"p[9]": 0.5}, "no free parameter 'p[9]'"),
     ],
 )
 def test_hypotheses_that_cannot_be_tested_are_refused(family, null, message):
-    with pytest.raises(package.UsageError, match=message.replace("(", r"\(")):
+    with pytest.raises(package.UsageError, match=re.escape(message)):
         null_tests(package.fit([1, 2, 2, 3, 1], family), null)
+
+
+@pytest.mark.parametrize("held", [{}, {"p[d]": 0.1}])
+@pytest.mark.parametrize("null", [{"p[a]": 0.4}, {"p[b]": 0.2, "p[c]": 0.3}, "every"])
+def test_shares_of_labels_as_by_power_divergence(held, null):
+    """Pearson's and the likelihood-ratio chi-squared of some labels against the rest; Wald's in their covariance."""
+    counts = {"a": 31, "b": 17, "c": 22, "d": 8}
+    mass = 1 - sum(held.values())
+    if null == "every":
+        null = {"p[a]": 0.5 * mass, "p[b]": 0.2 * mass, "p[c]": 0.3 * mass}
+        null |= {} if held else {"p[c]": 0.2, "p[d]": 0.1}
+    free = {f"p[{k}]": v for k, v in counts.items() if f"p[{k}]" not in held}
+    n, rest = sum(free.values()), [name for name in free if name not in null]
+    test = null_tests(package.fit([k for k, v in counts.items() for _ in range(v)], "categorical", fix=held), null)
+    seen = [free[name] for name in null] + [sum(free[name] for name in rest)] * bool(rest)
+    expected = [n * v / mass for v in null.values()] + [n * (1 - sum(null.values()) / mass)] * bool(rest)
+    assert test.df == len(null) - (not rest)
+    for found, kind in ((test.score, "pearson"), (test.likelihood_ratio, "log-likelihood")):
+        assert found == pytest.approx(power_divergence(seen, expected, lambda_=kind).statistic, rel=1e-10)
+    p = np.array(seen) / n
+    assert test.wald == pytest.approx(((n * p - expected) ** 2 / (n * p)).sum(), rel=1e-8)  # Neyman's chi-squared
+    left = mass - sum(null.values())
+    for name in rest:
+        assert test.estimates[name] == pytest.approx(left * free[name] / sum(free[r] for r in rest))
 
 
 def test_the_mean_of_gamma_by_the_delta_method():
