@@ -39,7 +39,7 @@ def scores(family: Family, *theta: float) -> Array:
 
 
 def fit(family: Family, y: Array, start: Array | None = None) -> Solution:
-    sample = Sample.of(np.asarray(y, dtype=float)).collapse()
+    sample = Sample.of(np.asarray(y, dtype=float)).distinct
     with np.errstate(all="ignore"):
         first = family.start(sample) if start is None else start
         return newton(objective(family, Constant(), sample), np.ascontiguousarray(first.T), step=family.step)
@@ -312,7 +312,7 @@ def test_starts_lead_to_one_maximum_of_mixed_counts() -> None:
     rng = np.random.default_rng(6)
     y = np.where(rng.random(2000) < 0.3, 0, rng.negative_binomial(3, 0.4, 2000)).astype(float)
     family = ZeroInflatedNegativeBinomial()
-    found = [fit(family, y, start) for start in family.starts(Sample.of(y).collapse())]
+    found = [fit(family, y, start) for start in family.starts(Sample.of(y).distinct)]
     assert len(found) > 1
     for solution in found:
         np.testing.assert_allclose(solution.theta, found[0].theta, rtol=1e-8)
