@@ -377,7 +377,7 @@ def _part(family: Family, table: reading.Table, request: reading.Request, roles:
         further = zip(plain(family).columns[1:], roles.further, strict=True)
         y = np.stack([y, *(_further(table, name, text) for name, text in further)])
     if roles.censoring:
-        y = roles.censoring.response(y, table, request)
+        y = roles.censoring.response(family, y, table, request)
     weight = table.numeric.get("weight")
     keep: NDArray[np.bool_] = np.ones(table.n, dtype=bool)
     by = [table.labels[f"by{i}"] for i in range(len(roles.by))]

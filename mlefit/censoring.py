@@ -59,11 +59,14 @@ class Censoring:
         """What to read, by role; numbers are not read."""
         return {role: text for role, text in self.known().items() if constant(text) is None}
 
-    def response(self, y: Array, table: reading.Table, request: reading.Request) -> Array:
-        """Rows (d, n) of the wrapped family from those of the plain one; NaN in a row that is missing.
+    def response(self, family: Family, y: Array, table: reading.Table, request: reading.Request) -> Array:
+        """Rows (d, n) of the wrapped `family` from those of the plain one; NaN in a row that is missing.
+
+        Both ends of an interval of counts belong to it, an open one's too; a count censored by an event lies beyond.
 
         Raises:
-            DataError: an event that is neither 0 nor 1; the message names the line.
+            DataError: an event that is neither 0 nor 1, or a value censored before it could be seen; the message names
+                the line.
         """
         rows = np.atleast_2d(y)
         if self.event is not None:
@@ -78,11 +81,15 @@ class Censoring:
                 neither = no_lower & no_upper
                 lower = np.where(no_lower & ~neither, -np.inf, lower)
                 upper = np.where(no_upper & ~neither, np.inf, upper)
+                if family.discrete:  # of a row without an upper end the family takes what lies below it
+                    lower = np.where(upper == np.inf, np.ceil(lower) - 1, lower)
             rows = np.stack([lower, upper, *rows[1:]])
         if self.below is not None or self.above is not None:
             below = self._limit(self.below, "below", table)
             above = self._limit(self.above, "above", table)
             open_below, open_above = np.where(np.isnan(below), -np.inf, below), np.where(np.isnan(above), np.inf, above)
+            if self.event is not None:
+                self._check_entry(rows, open_below, table, request)
             rows = np.stack([*rows, open_below, open_above])
         return rows
 
@@ -100,6 +107,16 @@ class Censoring:
             raise DataError(
                 f"the event column {self.event!r} holds {event[row]:g} on {place}; 1 means observed, 0 right-censored: "
                 f'write the condition instead, such as --event "{self.event} = {event[row]:g}"'
+            )
+
+    def _check_entry(self, rows: Array, below: Array, table: reading.Table, request: reading.Request) -> None:
+        early = np.flatnonzero((rows[1] == np.inf) & (rows[0] < below))
+        if early.size:
+            row = int(early[0])
+            place = reading.locate(request, "y", table.first + row)
+            raise DataError(
+                f"the value {rows[0, row]:g} on {place} is censored below its own limit {below[row]:g}: "
+                "a row that could not have been seen"
             )
 
     def problem(self, y: Array, place: object) -> str | None:

@@ -203,7 +203,7 @@ def _ends(
     """
     trials = trials_of(found, model.target.trials)
     further = [] if trials is None else [trials]
-    ends = censoring.response(np.stack([found.numeric["y"], *further]), found, request)
+    ends = censoring.response(model.family, np.stack([found.numeric["y"], *further]), found, request)
     keep = np.asarray(~np.isnan(ends).any(axis=0))
     for role, values in found.numeric.items():
         if role not in ("y", *censoring.columns()):

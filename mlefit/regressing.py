@@ -293,7 +293,7 @@ def _rows(
         first = table.numeric["y"]
         trials = trials_of(table, plan.trials)
         y = np.stack([first, *(() if trials is None else (trials,))])
-        y = plan.censoring.response(y, table, request) if plan.censoring else y
+        y = plan.censoring.response(family, y, table, request) if plan.censoring else y
         keep = np.asarray(~np.isnan(y).any(axis=0))
         y = y[0] if len(y) == 1 else y
     for role, values in table.numeric.items():

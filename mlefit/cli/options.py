@@ -190,8 +190,7 @@ class Incomplete:
     upper: Annotated[
         str | None,
         option("--upper", metavar="COLUMN", panel=INCOMPLETE,
-               help="Upper ends of intervals. Of counts both ends belong to them, but without an upper end a count "
-               "lies beyond the lower one: at least 5 is --lower 4."),
+               help="Upper ends of intervals. Of counts both ends belong to them."),
     ] = None  # fmt: skip
     truncate_below: Annotated[
         str | None,

@@ -24,7 +24,8 @@ class Censored(Wrapped):
     """`family` of rows y = (lower, upper, and the family's columns after its first), (2 + d, n).
 
     For a discrete family a row with both ends means lower <= Y <= upper, both included, while one without an upper
-    end means Y > lower: a value censored at `lower` by the end of a study had not happened yet.
+    end means Y > lower: a value censored at `lower` by the end of a study had not happened yet. (What a user writes as
+    an interval open above begins at its lower end; `mlefit.censoring` moves it.)
 
     Raises:
         UsageError: the family has no distribution function.

@@ -95,6 +95,35 @@ def test_truncated_by_a_number_or_a_column(command, tmp_path):
     assert "outside its own limits 1 to inf" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "tries"),
+    [
+        (("--lower", "lo", "--upper", "hi"), 3 + 2 + 0 + 5 + 4),  # 4 and more: (1 - p)^4
+        (("--column", "hi", "--event", "known"), 3 + 2 + 0 + 5 + 5),  # beyond 4
+    ],
+)
+def test_both_ends_of_counts_belong_to_an_interval_and_a_censored_count_lies_beyond(command, tmp_path, words, tries):
+    file = tmp_path / "a.csv"
+    file.write_text("lo,hi,known\n3,3,1\n2,2,1\n0,0,1\n5,5,1\n4," + ("4" if "known" in words else "") + ",0\n")
+    found = fitted(command, file, *words, "--dist", "geometric")
+    assert found["parameters"]["p"]["estimate"] == pytest.approx(4 / (4 + tries), rel=1e-9)
+    file.write_text("lo,hi\n3,3\n2,2\n0,0\n5,5\n4,900\n")
+    if "lo" in words:  # no end is an end far off
+        far = fitted(command, file, *words, "--dist", "geometric")
+        assert far["log_likelihood"] == pytest.approx(found["log_likelihood"], abs=1e-9)
+
+
+def test_a_row_that_left_before_it_could_be_seen_is_refused(command, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("t,e,entry\n5,1,1\n3,0,3\n4,0,6\n")
+    words = ("--column", "t", "--event", "e", "--truncate-below", "entry", "--dist", "exponential")
+    status, out, err = command(file, *words)
+    assert (status, out) == (1, "")
+    assert "the value 4 on line 4" in err
+    assert "is censored below its own limit 6: a row that could not have been seen" in err
+    fitted(command, file, *words, "--where", "t <> 4")
+
+
 def test_no_maximum_under_truncation_is_status_3(command, tmp_path):
     file = tmp_path / "a.csv"
     values = 2 + np.random.default_rng(4).standard_exponential(400) ** 1.1
