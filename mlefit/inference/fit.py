@@ -398,6 +398,18 @@ def condensed(family: Family, sample: Sample) -> Sample:
     return sample
 
 
+def _censored(family: Family, sample: Sample | None, counts: Index) -> Index | None:
+    """Rows of each group whose value is not known, (G,); None where there are none, or equal rows of some weight."""
+    if not family.censored or sample is None:
+        return None
+    hidden = np.asarray(family.kinds(sample.y) != 0)
+    if (sample.counts == counts).all():
+        return np.asarray(np.add.reduceat(hidden, sample.offsets[:-1], dtype=np.intp))
+    if (sample.total_weight == counts).all():
+        return np.asarray(np.round(sample.sum(hidden.astype(float))), dtype=np.intp)
+    return None
+
+
 def report(
     family: Family,
     target: RowObjective | StatisticObjective,
@@ -493,6 +505,7 @@ def report(
     ]
     doubts = family.doubts(eta)
     void = [text if text.endswith(NO_DISTRIBUTION) else "" for text in doubts]
+    censored = _censored(family, sample, counts)
     effective = weight if options.weight_kind == "frequency" else counts.astype(float)
     return [
         Fit(
@@ -516,6 +529,7 @@ def report(
             converged=bool(verdict.converged[i]) and not void[i],
             warnings=said[i] + notes[i] + tuple(filter(None, (cautions[i], doubts[i]))),
             effective_n=float(effective[i]),
+            censored=None if censored is None else int(censored[i]),
             objective=target,
             number=i,
             remainder=remainders[i],

@@ -217,6 +217,7 @@ def _reported(case: Case, problem: Problem, found: Solved, options: Options, for
         column=column,
         group=case.group,
         n=n,
+        censored=int((np.asarray(family.kinds(case.y)) != 0).sum()) if family.censored else None,
         dropped=case.dropped,
         weight=total,
         names=names,

@@ -92,6 +92,7 @@ class Result:
         converged: whether it is one.
         warnings: sentences for the user.
         effective_n: what n means in AICc and BIC: the weight, or n for importance weights.
+        censored: rows whose value is not known; None where all were taken for known, or rows were not counted apart.
     """
 
     family: Family
@@ -112,6 +113,7 @@ class Result:
     converged: bool
     warnings: tuple[str, ...]
     effective_n: float
+    censored: int | None = None
 
     def __repr__(self) -> str:
         """Fit(gamma of serving, n=254: shape=4.01 (0.34), rate=0.0544 (0.0049), log-likelihood -1253.6)."""
@@ -209,7 +211,8 @@ class Result:
 
     def _data(self) -> dict[str, Any]:
         """The rows, the parameters estimated from them, and those held."""
-        record: dict[str, Any] = {"n": self.n, "dropped": self.dropped, "weight": self.weight}
+        hidden = {} if self.censored is None else {"censored": self.censored}
+        record: dict[str, Any] = {"n": self.n, **hidden, "dropped": self.dropped, "weight": self.weight}
         record["parameters"] = self.parameters()
         fixed = self.family.fixed
         return record | ({"fixed": dict(fixed)} if fixed else {})

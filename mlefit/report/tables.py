@@ -95,6 +95,8 @@ def heading(fit: Result, what: str) -> Text:
     line.append(f"   n = {fit.n}")
     if fit.weight != fit.n:
         line.append(f", weight {significant(fit.weight)}")
+    if fit.censored is not None:
+        line.append(f", {fit.censored} censored")
     if fit.dropped:
         line.append(f", {fit.dropped} missing dropped")
     return line

@@ -124,6 +124,18 @@ def test_a_row_that_left_before_it_could_be_seen_is_refused(command, tmp_path):
     fitted(command, file, *words, "--where", "t <> 4")
 
 
+@pytest.mark.parametrize("family", ["exponential", "geometric"])  # rows in order, and equal ones counted first
+def test_censored_rows_are_counted(command, tmp_path, family):
+    file = tmp_path / "a.csv"
+    file.write_text("t,e,g\n5,1,a\n3,0,a\n3,0,a\n8,1,b\n2,0,b\n7,1,b\n,0,b\n")
+    words = (file, "--column", "t", "--event", "e", "--dist", family)
+    assert (fitted(command, *words)["n"], fitted(command, *words)["censored"]) == (6, 3)
+    assert [fit["censored"] for fit in fitted(command, *words, "--by", "g")] == [2, 1]
+    assert "n = 6, 3 censored, 1 missing dropped" in command(*words)[1]
+    assert "censored" not in fitted(command, file, "--column", "t", "--dist", family)
+    assert mlefit.regress(str(file), "t ~ 1", family, event="e").censored == 3
+
+
 def test_no_maximum_under_truncation_is_status_3(command, tmp_path):
     file = tmp_path / "a.csv"
     values = 2 + np.random.default_rng(4).standard_exponential(400) ** 1.1
