@@ -510,6 +510,9 @@ def _check_bend(case: _Case) -> None:
                     wall = np.isinf(slope)
                     what = f"nll of {name} {where} the number that bend gives"
                     assert (rise[wall] == np.inf).all(), f"{family.name}: {what} is finite, and said not to be"
+                    if family.discrete:  # whole numbers, of which each cell has its own: the side is all that matters
+                        assert (rise[~wall] > 0).all(), f"{family.name}: {what} does not rise"
+                        continue
                     _close(family, what, rise[~wall], (slope * step)[~wall], 1e-9, 1e-12 * np.abs(level[~wall]))
 
 

@@ -785,6 +785,7 @@ TABLE = (
 )
 
 
+@pytest.mark.filterwarnings("ignore:the first line of")  # such as 0,0, that names columns and looks like data
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     content=st.one_of(st.binary(max_size=300), TABLE, TABLE.map(lambda b: b"x,y\n" + b)),

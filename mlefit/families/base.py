@@ -386,7 +386,8 @@ class Family(ABC):
     def bend(self, name: str, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         """How the nll of a row depends on an irregular score where it is linear on both sides of one number.
 
-        So its best linear predictor, given the other scores, is a linear programme.
+        So its best linear predictor, given the other scores, is a linear programme. Of a discrete family, whose ends
+        are whole numbers and found cell by cell, the slopes need only be positive on the side where the nll rises.
 
         Args:
             name: the parameter.

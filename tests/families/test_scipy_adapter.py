@@ -568,9 +568,9 @@ def test_the_time_limit_is_kept_by_regressions_and_networks(monkeypatch, mlefit,
     loss = Loss("slow", family.name, "")
     scores = training.Scores(family, loss, np.zeros(family.size), np.ones(family.size))
     problem = training.Problem(scores, training.Rows(np.stack([y, np.ones(300)], axis=1), y), None)
-    monkeypatch.setattr(ScipyFamily, "patience", 0.05)
+    monkeypatch.setattr(ScipyFamily, "patience", 0.005)
     for optimizer in ("adam", "lbfgs"):
-        with pytest.raises(DataError, match=r"not fitted within 0\.05 seconds"):
+        with pytest.raises(DataError, match=r"not fitted within 0\.005 seconds"):
             training.run(problem, training.Settings(optimizer=optimizer, epochs=1, hidden=()).resolve(300))
 
 
