@@ -17,6 +17,7 @@ from mlefit.families.base import Family
 from mlefit.families.irregular import astray
 from mlefit.families.links import BOUND, Array
 from mlefit.families.registry import BUILT_IN
+from mlefit.solvers.newton import MOST
 from mlefit.solvers.solution import Objective, Solution
 
 GRADIENT: Final = 1e-5  # standard errors from the estimate to the minimum of the local quadratic
@@ -26,7 +27,7 @@ FALLEN: Final = 0.01  # by this much
 LEVEL: Final = 1e-3  # and where it has not changed by this, it may well run off
 BENT: Final = 0.005  # of the nll, where its curvature promises 0.5
 WIDE: Final = 1e3  # a standard error of a logarithm that says nothing: the likelihood is flat on the way to its end
-WIDE_ROUGH: Final = 20.0  # the same where the derivatives are differences, in which a slope towards the end is lost
+WIDE_STILL: Final = 20.0  # the same where all steps were used up on the way
 FLAT: Final = 1e-11  # smallest eigenvalue, relative, of the information scaled to a unit diagonal
 INFLATED: Final = 1e6  # a variance, relative to that with the others held, of a parameter on a ridge
 RUNNING: Final = 0.05  # a Newton step this large at a vanishing decrement is a parameter still on its way
@@ -163,7 +164,7 @@ def certify(
             running = small & bounded & ~irregular & (np.abs(step) > RUNNING * np.maximum(1.0, np.abs(theta) / 10))
             running |= bounded & ~irregular & (edge == 0) & ~silent & (diagonal <= 0) & (np.abs(theta) > 25)
             error = np.sqrt(np.einsum("ijj->ij", inverse) * np.minimum(weight, 1.0)[:, None])
-            wide = WIDE_ROUGH if family.roughness else WIDE
+            wide = np.where(solution.iterations >= MOST, WIDE_STILL, WIDE)[:, None]
             running |= small & bounded & ~irregular & regular & (error > wide) & (lowest > FLAT)[:, None]
             if running.any():
                 side = _heading(family, theta, step, scale)

@@ -26,6 +26,7 @@ from mlefit.inference.result import Record, Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.sample import Sample
+from mlefit.solvers.newton import MOST
 from mlefit.solvers.solution import Index, Solution
 
 if TYPE_CHECKING:
@@ -636,7 +637,7 @@ def _best(
     start = np.concatenate([np.nan_to_num(eta, posinf=BOUND, neginf=-BOUND).T for eta in candidates])
     which = np.tile(np.arange(count, dtype=np.intp), len(candidates))
     last = np.broadcast_to(last, count)[which]
-    most = 200 if len(candidates) == 1 else FEW
+    most = MOST if len(candidates) == 1 else FEW
     solution = kinks.minimised(target, start, which=which, held=held, step=step, last=last, max_iterations=most)
     if not np.isfinite(solution.sums.value).all() and _make_feasible(target, start, which, held, solution):
         solution = kinks.minimised(target, start, which=which, held=held, step=step, last=last, max_iterations=most)

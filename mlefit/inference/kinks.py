@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.objective import RowObjective
-from mlefit.solvers.newton import newton
+from mlefit.solvers.newton import MOST, newton
 from mlefit.solvers.solution import Index, Objective, Solution, Sums
 
 Truth = NDArray[np.bool_]
@@ -43,7 +43,7 @@ def minimised(
     held: Truth | None = None,
     step: Array | None = None,
     last: Array | float = 0.0,
-    max_iterations: int = 200,
+    max_iterations: int = MOST,
     sums: Sums | None = None,
 ) -> Solution:
     """As `newton`, and on kinks where the likelihood has them.

@@ -19,6 +19,7 @@ NOISE: Final = 1e-4  # a decrement below this that no longer shrinks is rounding
 ARMIJO: Final = 1e-4
 ROUNDING: Final = 1e-12  # relative; values closer than this are told apart by their slopes
 HALVINGS: Final = 45
+MOST: Final = 200  # steps, after which a problem is given up
 
 
 @np.errstate(all="ignore")  # a trial point may be anything: what is not finite is refused where it is judged
@@ -31,7 +32,7 @@ def newton(
     step: Array | None = None,
     last: Array | float = 0.0,
     sums: Sums | None = None,
-    max_iterations: int = 200,
+    max_iterations: int = MOST,
 ) -> Solution:
     """Minimise a batch of problems.
 
