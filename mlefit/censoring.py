@@ -93,6 +93,17 @@ class Censoring:
             rows = np.stack([*rows, open_below, open_above])
         return rows
 
+    def for_any(self, y: Array) -> Array:
+        """Rows (d, n) that `response` made for a continuous family, as discrete ones can take them, too.
+
+        Of an open interval the family takes what lies beyond its lower end. The number just below that end leaves the
+        end itself to counts, and says the same to values of a continuum.
+        """
+        if self.upper is None:
+            return y
+        lower = np.where((y[1] == np.inf) & (y[0] > -np.inf), np.nextafter(y[0], -np.inf), y[0])
+        return np.concatenate([lower[None], y[1:]])
+
     def _limit(self, text: str | None, role: str, table: reading.Table) -> Array:
         if text is None:
             return np.full(table.n, np.nan)

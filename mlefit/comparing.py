@@ -102,7 +102,11 @@ def with_rows(
     found: list[tuple[Comparison, Sample]] = []
     for name in names:
         rows = grouped(neutral, request, replace(roles, y=(name,)))
-        chosen = candidates(families, rows.sample, roles.censoring)
+        shared = rows
+        if not neutral.discrete:
+            shared = replace(rows, sample=replace(rows.sample, y=roles.censoring.for_any(rows.sample.y)))
+        chosen = candidates(families, shared.sample, roles.censoring)
+        rows = shared if any(family.discrete for family in chosen) else rows
         refused = {family.name: _refused(family, rows.sample, name, roles.censoring) for family in chosen}
         fits = [family for family in chosen if len(refused[family.name]) < rows.sample.groups]
         none = [family for family in chosen if family not in fits]

@@ -336,5 +336,7 @@ def constant_model(fit: Fit, trials: str = "", known: Mapping[str, str] | None =
     family = underlying(fit.family)
     registry.get(registry.text(family))
     levels = tuple(name.removeprefix("p[").removesuffix("]") for name in family.names) if family.labels else ()
-    target = Target(fit.column, levels, trials, known or {})
+    known = known or {}
+    column = fit.column.removesuffix(f" to {known['upper']}") if "upper" in known else fit.column
+    target = Target(column, levels, trials, known)
     return Model(family, family.name, target, ConstantScorer(fit.eta), fit.eta, fit.to_dict(), notes=fit.warnings)

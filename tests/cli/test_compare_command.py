@@ -320,3 +320,20 @@ def test_saved_models_of_successes_agree_on_the_trials(mlefit, table, tmp_path):
     assert ran.status == 1
     assert "'3' in column 'y' on line 2" in ran.err
     assert "cannot come of 2 trials" in ran.err
+
+
+@pytest.mark.parametrize("also", [(), ("exponential",), ("exponential", "normal")])
+def test_intervals_of_counts_mean_what_they_mean_to_estimate(mlefit, tmp_path, also):
+    """Both ends belong to an interval of counts, an open one's too, whatever stands beside them; a saved fit agrees."""
+    path, model = tmp_path / "a.csv", tmp_path / "m.mle"
+    path.write_text("lo,hi\n0,1\n2,3\n3,\n0,\n,4\n5,\n4,4\n2,2\n3,5\n1,2\n")
+    words = ("--lower", "lo", "--upper", "hi")
+    names = ("poisson", "geometric", *also)
+    ran = mlefit("compare", path, "--dist", ",".join(names), *words, "--replicates", "0", "--format", "json")
+    found = {one["family"]: one["log_likelihood"] for one in json.loads(ran.out)["models"]}
+    assert found.keys() == set(names)
+    for name, value in found.items():
+        alone = json.loads(mlefit("estimate", path, "--dist", name, *words, "--save", model, "--format", "json").out)
+        assert value == pytest.approx(alone["log_likelihood"], rel=1e-9)
+        rated = json.loads(mlefit("evaluate", model, path, "--format", "json").out)
+        assert rated["nll_per_observation"] == pytest.approx(-value / 10, rel=1e-9)
