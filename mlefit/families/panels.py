@@ -31,6 +31,7 @@ NODES: Final = 16
 FIRST: Final = 8  # panels of a model before any is halved
 INNER: Final = 1e-13  # size of the last terms of a series, where probabilities up to points of its panel are wanted
 OUTER: Final = 1e-9  # the same where only the whole panel is; its integral is then as good as its square
+HIDDEN: Final = 1e-8  # difference of a density at the ends of a panel from its series that is more than rounding
 NOISE: Final = 1e-7  # below this a series that halving does not improve has met rounding
 DEEPEST: Final = 48  # halvings
 MOST: Final = 600  # panels of a model, on average
@@ -364,6 +365,12 @@ def _transform() -> Array:
     return np.asarray((degree[:, None] + 0.5) * np.polynomial.legendre.legvander(nodes, NODES - 1).T * weights)
 
 
+@cache
+def _ends() -> Array:
+    """(2, m) values at the nodes to those of the series at -1 and 1."""
+    return np.asarray(np.polynomial.legendre.legvander(np.array([-1.0, 1.0]), NODES - 1) @ _transform())
+
+
 def _antiderivatives(x: Array) -> Array:
     """(N, m) integrals from -1 to x of the Legendre polynomials (DLMF 18.17.1)."""
     basis = np.polynomial.legendre.legvander(x, NODES)
@@ -606,6 +613,7 @@ def _halved(
     model = np.repeat(np.arange(count), FIRST)
     before = np.full(left.size, inf)
     nodes, weights = _rule()
+    nodes = np.concatenate([[-1.0], nodes, [1.0]])
     last = _transform()[-3:]
     heaviest = np.full((2, count), -inf)
     kept: list[tuple[Array, ...]] = []
@@ -614,12 +622,18 @@ def _halved(
         half = (right - left) / 2
         v = (left + half)[:, None] + half[:, None] * nodes
         y, log_f = _density(log_density, chart, v, model, centre, scale, half)
+        sides, y, log_f = log_f[:, [0, -1]], y[:, 1:-1], log_f[:, 1:-1]
         top = np.max(log_f, axis=1)
         empty = top == -inf
         top = np.where(empty, -1e300, top)
         with np.errstate(all="ignore"):
             f = np.exp(log_f - top[:, None])
             tail = np.abs(f @ last.T).max(axis=1)
+            # What bends between the last node and the end of a panel shows there alone.
+            ends = np.exp(sides - top[:, None])
+            outmost = np.stack([left == bounds[0][model], right == bounds[1][model]], axis=1)
+            missed = np.where(outmost, 0.0, np.abs(f @ _ends().T - ends)).max(axis=1)
+            tail = np.where(missed > HIDDEN, np.maximum(tail, missed), tail)
             lowest = log_f.min(axis=1)
             mass = top + np.log(f @ weights)
             # What y itself has been rounded by moves the density too.

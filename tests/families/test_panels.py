@@ -332,3 +332,12 @@ def test_modes_far_apart_are_all_found(apart):
     assert density.mass(eta)[0] == pytest.approx(1.0, abs=1e-12)
     assert density.mean(eta)[0] == pytest.approx(apart / 2, rel=1e-12)
     assert np.exp(density.log_sf(np.array([apart]), eta))[0] == pytest.approx(0.25, rel=1e-4)
+
+
+def test_a_kink_between_the_last_node_of_a_panel_and_its_end_is_seen():
+    """There it is of one laplace density in a hundred, which was then said to be none."""
+    family = Density("-abs(y - m)/s - log(2*s)", ["m", "s>0"])
+    places = np.random.default_rng(0).normal(1.5, 2, 2000)
+    eta = np.stack([places, np.full(places.size, np.log(0.8378))])
+    assert np.abs(family.mass(eta) - 1).max() < 1e-9
+    assert family.doubts(eta[:, :256]) == [""] * 256
