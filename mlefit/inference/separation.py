@@ -129,7 +129,8 @@ def _without_end(problem: Problem, solution: Solution, placed: Placed, total: fl
     """Where irregular scores can go on without end while the likelihood does not fall; None where they cannot."""
     family, size = problem.family, problem.step.size
     assert placed.far is not None, "asked of scores that were sought together"
-    if family.censored and not family.truncated and float(solution.sums.value[0]) < SHARED * total:
+    known = family.exact(problem.sample.y).any()  # the density of a value can be any number
+    if family.censored and not family.truncated and not known and float(solution.sums.value[0]) < SHARED * total:
         gone, sentence = np.ones(size, dtype=bool), CERTAINTY
     elif placed.far.any():
         gone = np.zeros(size, dtype=bool)

@@ -148,6 +148,17 @@ def test_events_alone_are_the_uncensored_fit(name):
 
 
 @pytest.mark.parametrize("name", ["laplace", "uniform"])
+def test_densities_above_one_are_no_certainty(name):
+    """In a small unit the likelihood of values is large: that says nothing of rows known in part."""
+    data = drawn(name, "mixed")
+    small = {k: v * 1e-3 if k in ("low", "high", "below", "above") else v for k, v in data.items()}
+    one, other = fitted(name, data), fitted(name, small)
+    assert other.converged, other.warnings
+    assert other.nll < 0
+    np.testing.assert_allclose(other.coefficients, one.coefficients * 1e-3, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["laplace", "uniform"])
 def test_a_weight_is_so_many_rows(name):
     data = drawn(name, "mixed weighted")
     many = {k: np.repeat(v, data["w"].astype(int)) for k, v in data.items()}
