@@ -33,9 +33,9 @@ WITHIN: Final = 1e-2  # of the distance at which slopes are told; what is nearer
 ROUGH: Final = 1e-4  # the same of differences
 WIDER: Final = (0.0, 4.0, 32.0, 256.0, 4096.0, 65536.0)  # roundings by which walls are left
 CONCAVE: Final = frozenset({"laplace", "uniform"})  # families with a log-concave density and a scale
-STARTS: Final = 8  # scattered ones, where there can be several maxima
-MANY: Final = 2_000  # rows, above which fewer are
-APART: Final = 3.0  # standard errors between them
+STARTS: Final = 4  # scattered ones of a round, where there can be several maxima
+MANY: Final = 2_000  # rows, above which one is
+APART: Final = (3.0, 3.0, 1.0)  # standard errors between those of each round
 WIDENINGS: Final = 60
 LEVEL: Final = 1e-9
 DISTANT: Final = 1e3  # times the data's size; what is as likely out there is so everywhere
@@ -86,11 +86,12 @@ def searched(problem: Problem, start: Array) -> Found:
                 "add an intercept"
             )
         steps = 0
-        for first in starts[:1] if certain else [*starts, *_scattered(rows, starts[0])]:
-            found = minimised(rows, first, rows.unit(first))
-            steps += found.steps
-            if best is None or found.value < best.value - 1e-10 * (1 + abs(best.value)):
-                best = found
+        for turn in range(1 if certain else 1 + len(APART)):
+            for first in _scattered(rows, best.x, turn) if best else starts[: 1 if certain else None]:
+                found = minimised(rows, first, rows.unit(first))
+                steps += found.steps
+                if best is None or found.value < best.value - 1e-10 * (1 + abs(best.value)):
+                    best = found
         assert best is not None, "there is a start"
         theta = rows.outward(_withdrawn(problem, rows, best.x))
         level, far = _level(rows, best), _far(rows, best.x)
@@ -388,11 +389,11 @@ def _possible(rows: _Rows, starts: Sequence[Array]) -> list[Array]:
     return found
 
 
-def _scattered(rows: _Rows, x: Array) -> list[Array]:
-    """Further starts about one, where there can be several maxima."""
-    generator = np.random.default_rng(0)
+def _scattered(rows: _Rows, x: Array, turn: int) -> list[Array]:
+    """Further starts about the best maximum yet, where there can be several; `turn` counts from 1."""
+    generator = np.random.default_rng(turn)
     unit = rows.unit(x)
-    moves = generator.normal(size=(STARTS if rows.weight.size <= MANY else 2, x.size)) * APART * unit
+    moves = generator.normal(size=(STARTS if rows.weight.size <= MANY else 1, x.size)) * APART[turn - 1] * unit
     return _possible(rows, [x + move for move in moves])
 
 

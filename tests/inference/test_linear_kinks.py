@@ -110,6 +110,30 @@ def test_nothing_is_likelier(name, how):
     assert any("not proven" in said for said in fit.warnings) is not proven
 
 
+def test_of_several_maxima_near_each_other_the_highest_is_found():
+    """Where the search from one round of scattered starts ended at a lower one."""
+    generator = np.random.default_rng(28)
+    n = int(generator.integers(15, 80))
+    x, g = generator.normal(size=n), generator.integers(0, 2, n)
+    y = 1 + 2 * x - g + generator.laplace(size=n)
+    least = np.quantile(y, 0.15)
+    seen = y >= least
+    x, g, y = x[seen], g[seen], y[seen]
+    end = np.quantile(y, 0.7)
+    high = np.where(y < end, y, np.inf)
+    data = {"low": np.minimum(y, end), "high": high, "below": np.full(len(y), least), "above": np.full(len(y), np.inf)}
+    data |= {"x": x, "g": g, "w": np.ones(len(y))}
+    fit = fitted("laplace", data)
+    theta = np.append(fit.coefficients[:3], np.log(fit.coefficients[3]))
+    for _ in range(8):
+        begin = theta + generator.normal(size=4) * generator.choice([0.05, 0.2, 0.5])
+        found = minimize(
+            lambda t: min(total("laplace", data, t), 1e10), begin, method="Nelder-Mead",
+            options={"maxiter": 1500, "xatol": 1e-9, "fatol": 1e-10, "adaptive": True},
+        )  # fmt: skip
+        assert found.fun >= fit.nll - 1e-7
+
+
 def test_a_scale_with_columns_of_its_own_beside_censored_kinks():
     data = drawn("laplace", "mixed weighted", seed=3, n=60)
     fit = fitted("laplace", data, formulas={"scale": "x"})
