@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlefit.errors import DataError, LackingError, UsageError
 from mlefit.families import registry
@@ -45,7 +44,7 @@ class Placed:
         certain: False where another maximum may be higher.
         firm: whether the likelihood falls, or is level, in every direction; None where they were not sought together
             with the others.
-        far: (p,) coordinates along which the likelihood never falls, None for none.
+        far: (p,) a direction in which the likelihood never falls, 0 for none; None where it was not looked for.
         open: whether the likelihood rises up to where rows become impossible, without a maximum.
     """
 
@@ -57,7 +56,7 @@ class Placed:
     slopes: dict[str, Array] = field(default_factory=dict)
     certain: bool = True
     firm: bool | None = None
-    far: NDArray[np.bool_] | None = None
+    far: Array | None = None
     open: bool = False
 
     @property
@@ -246,7 +245,7 @@ def notes(problem: Problem, placed: Placed, blind: bool = False) -> tuple[str, .
             ] = None
         else:
             said[f"{name} is a frontier through rows at which the likelihood ends, hence no standard errors"] = None
-    for name in placed.level:
+    for name in placed.level if placed.far is None or not placed.far.any() else ():
         said[
             f"the maximum is not unique: other coefficients of {name} have the same likelihood, and these are "
             + ("some of them" if placed.joint else "the middle of them")

@@ -50,7 +50,7 @@ class Found:
         excess, steps: see `Minimum`.
         level: parameters some other coefficients of which are as good.
         firm: whether the likelihood falls in every direction.
-        far: (p,) coordinates that can go on without end while the likelihood stays as it is.
+        far: (p,) the direction in which coordinates can go on without end while the likelihood does not fall, or 0.
         open: whether the likelihood rises up to where rows become impossible, without a maximum.
         certain: whether there can be no higher maximum elsewhere.
     """
@@ -60,7 +60,7 @@ class Found:
     steps: int
     level: tuple[str, ...]
     firm: bool
-    far: NDArray[np.bool_]
+    far: Array
     open: bool
     certain: bool
 
@@ -438,12 +438,12 @@ def _level(rows: _Rows, found: Minimum) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _far(rows: _Rows, x: Array) -> NDArray[np.bool_]:
-    """Coordinates (q,) that can go on without end while no row becomes less likely.
+def _far(rows: _Rows, x: Array) -> Array:
+    """The direction (q,) in which coordinates can go on without end while no row becomes less likely; 0 for none.
 
     A linear programme over the rows that allow it: those that are known on one side only, or not at all.
     """
-    result = np.zeros(x.size, dtype=bool)
+    result = np.zeros(x.size)
     able = np.array([name in rows.problem.family.irregular for name in rows.names], dtype=bool)
     if rows.width is not None:
         able[rows.width] = False
@@ -475,6 +475,7 @@ def _far(rows: _Rows, x: Array) -> NDArray[np.bool_]:
         np.concatenate([np.where(up, 0.0, np.inf), wall, np.zeros(size)]), (up.astype(float) - down) @ moves,
     )  # fmt: skip
     if way is not None and np.abs(way).max() > LEVEL:
-        share = np.abs(free @ way) / rows.unit(x)[able]
-        result[able] = share > 1e-3 * share.max()
+        moved = free @ way
+        share = np.abs(moved) / rows.unit(x)[able]
+        result[able] = np.where(share > 1e-6 * share.max(), moved, 0.0)
     return result

@@ -135,8 +135,9 @@ def _without_end(problem: Problem, solution: Solution, placed: Placed, total: fl
     elif placed.far.any():
         gone = np.zeros(size, dtype=bool)
         for part, matrix in zip(problem.slices, problem.designs, strict=True):
-            moved = np.abs(np.asarray(matrix.back, dtype=float)) @ placed.far[part].astype(float)
-            gone[part] = moved > 1e-9 * max(float(moved.max(initial=0.0)), 1e-300)
+            back = np.asarray(matrix.back, dtype=float)
+            moved, most = np.abs(back @ placed.far[part]), np.abs(back) @ np.abs(placed.far[part])
+            gone[part] = moved > np.maximum(1e-6 * most, 1e-9 * max(float(moved.max(initial=0.0)), 1e-300))
         names = [name for name, lost in zip(term_names(problem)[0], gone, strict=True) if lost]
         shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
         sentence = (

@@ -261,6 +261,18 @@ def test_where_there_is_no_maximum_it_is_said(name, formula, event, sentence):
     assert fit.parameters()[fit.names[0]]["estimate"] is None
 
 
+@pytest.mark.parametrize("name", ["laplace", "uniform"])
+def test_what_is_known_beside_a_level_without_events_keeps_its_estimate(name):
+    """Rows of the level are as likely as can be, so that the others have the estimates that they have alone."""
+    rows = {"y": np.array([1, 3, 2, 4.5, 4, 5, 3, 3.5]), "e": np.repeat([1, 0], [5, 3]), "g": np.repeat([0, 1], [5, 3])}
+    fit = mlefit.regress(rows, "y ~ C(g)", name, event="e")
+    assert not fit.converged
+    assert f"however far {fit.names[1]} goes:" in fit.certificate.problem
+    assert not any("not unique" in said for said in fit.warnings)
+    alone = mlefit.regress({k: v[:5] for k, v in rows.items()}, "y ~ 1", name)
+    np.testing.assert_allclose(fit.coefficients, [alone.coefficients[0], np.nan, alone.coefficients[1]], rtol=1e-9)
+
+
 def test_a_band_of_a_held_width_reaches_every_row():
     rows = {"y": np.array([1, 2, 3, 4.5, 4, 5, 7]), "x": np.arange(7.0), "e": np.array([1, 1, 0, 1, 0, 1, 1.0])}
     fit = mlefit.regress(rows, "y ~ x", "uniform", event="e", fix={"width": 1.25})
