@@ -81,8 +81,8 @@ class Censoring:
                 neither = no_lower & no_upper
                 lower = np.where(no_lower & ~neither, -np.inf, lower)
                 upper = np.where(no_upper & ~neither, np.inf, upper)
-                if family.discrete:  # of a row without an upper end the family takes what lies below it
-                    lower = np.where(upper == np.inf, np.ceil(lower) - 1, lower)
+            if family.discrete:  # of a row without an upper end the family takes what lies beyond the lower one
+                lower = np.where(upper == np.inf, np.ceil(lower) - 1, lower)
             rows = np.stack([lower, upper, *rows[1:]])
         if self.below is not None or self.above is not None:
             below = self._limit(self.below, "below", table)
