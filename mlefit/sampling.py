@@ -14,6 +14,7 @@ from mlefit.errors import DataError, UsageError
 from mlefit.families import registry
 from mlefit.families.base import Family
 from mlefit.families.links import Array
+from mlefit.families.nomenclature import no_parameter
 from mlefit.features import columns_of
 from mlefit.inference.bootstrap import draw
 from mlefit.inference.model import Model
@@ -34,7 +35,7 @@ def at(family: str | Family, parameters: Mapping[str, float]) -> tuple[Family, A
     parameters = chosen.completed(parameters)
     for name in parameters:
         if name not in chosen.names:
-            raise UsageError(f"{chosen.name} has no parameter {name!r} (it has {', '.join(chosen.names)})")
+            raise UsageError(no_parameter(chosen.name, name, chosen.names))
     absent = [name for name in chosen.names if name not in parameters]
     if absent:
         raise UsageError(f"{chosen.name} needs a value of {', '.join(absent)}, such as --params {absent[0]}=1")

@@ -168,6 +168,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         context = getattr(error, "ctx", None)
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
         sentence = said().rstrip(".")
+        if hasattr(error, "option_name") and hasattr(error, "possibilities") and context is not None:
+            from mlefit.cli.unknown import no_such_option
+
+            sentence = no_such_option(error.option_name, context.command)
         extra = re.search(r"unexpected extra arguments?.*? \((\S+?)[ )]", sentence)
         if extra and os.path.isfile(extra[1]):
             sentence += "; many files are read as one where their glob is in quotes, such as '*.csv'"

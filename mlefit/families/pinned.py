@@ -26,11 +26,9 @@ class Pinned(Family):
     def __init__(self, family: Family, fixed: Mapping[str, float]) -> None:
         for name, value in fixed.items():
             if name not in family.names:
-                from difflib import get_close_matches
+                from mlefit.families.nomenclature import no_parameter
 
-                near = get_close_matches(name, family.names, 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise UsageError(f"{family.name} has no parameter {name!r} (it has {', '.join(family.names)}){hint}")
+                raise UsageError(no_parameter(family.name, name, family.names))
             parameter = family.parameters[family.names.index(name)]
             if not parameter.allows(value):
                 raise UsageError(

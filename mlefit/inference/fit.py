@@ -18,6 +18,7 @@ from mlefit.engines.serial import Serial
 from mlefit.errors import DataError, UsageError, no_level
 from mlefit.families.base import NO_DISTRIBUTION, ExponentialFamily, Family, TermFamily
 from mlefit.families.links import BOUND, Array, identity
+from mlefit.families.nomenclature import no_parameter
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals, kinks, result
 from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard, walled
@@ -730,8 +731,7 @@ def _overridden(family: Family, candidates: list[Array], start: Mapping[str, flo
     seen = family.along(start)
     for name, value in start.items():
         if name not in seen.names:
-            has = ", ".join(family.names)
-            raise UsageError(f"{family.name} has no parameter {name!r} to start from (it has {has})")
+            raise UsageError(no_parameter(family.name, name, family.names, use=" to start from"))
         link = seen.parameters[seen.names.index(name)].link
         if not link.lower < value < link.upper:
             raise UsageError(f"the start {name}={value:g} is outside the domain {link.lower:g} to {link.upper:g}")

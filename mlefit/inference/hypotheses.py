@@ -12,6 +12,7 @@ from mlefit.errors import UsageError
 from mlefit.families.base import Family
 from mlefit.families.irregular import constrained
 from mlefit.families.links import Array
+from mlefit.families.nomenclature import no_parameter
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.kinks import minimised
@@ -184,7 +185,7 @@ def _along(fit: Fit, null: Mapping[str, float]) -> Fit:
 
 def _place(family: Family, name: str, value: float) -> int:
     if name not in family.names:
-        raise UsageError(f"{family.name} has no free parameter {name!r} to test (it has {', '.join(family.names)})")
+        raise UsageError(no_parameter(family.name, name, family.names, "free parameter", " to test"))
     if name in family.irregular:
         raise UsageError(f"the likelihood of {family.name} is not smooth in {name}, so no test of it holds")
     j = family.names.index(name)

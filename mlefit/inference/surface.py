@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from mlefit.errors import DataError, UsageError, nearest
+from mlefit.errors import DataError, UsageError
 from mlefit.families.irregular import constrained
 from mlefit.families.links import Array, Link
+from mlefit.families.nomenclature import no_parameter
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference.fit import Fit
 from mlefit.inference.intervals import normal_quantile
@@ -273,8 +274,7 @@ def _share(fit: Fit, columns: Sequence[int], points: Array) -> Array:
 def _index(fit: Fit, name: str) -> int:
     fit = fit.along([name])
     if name not in fit.family.names:
-        hint = nearest(name, fit.family.names, f"it has {', '.join(fit.family.names)}")
-        raise UsageError(f"{fit.family.name} has no free parameter {name!r}; {hint}")
+        raise UsageError(no_parameter(fit.family.name, name, fit.family.names, "free parameter"))
     return fit.family.names.index(name)
 
 

@@ -432,7 +432,7 @@ def test_asked_wrongly_of_the_coin(mlefit: Callable, arguments: tuple[str, ...],
     [
         ((THREE, "--over", "sigma", "--grid", "mu=0:1:0.5"), "--over leaves out"),
         ((THREE, "--at", "mu=0", "--at", "sigma=1"), "the same parameters"),
-        ((THREE, "--over", "mean"), "it has mu, sigma"),
+        ((THREE, "--over", "mean"), "it has mu, sigma); did you mean mu?"),
         ((THREE, "--over", "sigm"), "did you mean sigma?"),
         ((THREE, "--fix", "sigma=1", "--over", "sigma"), "no free parameter 'sigma'"),
         ((THREE, "--grid", "mu=0:1:0.0001", "--grid", "sigma=1:2:0.001"), "too fine"),

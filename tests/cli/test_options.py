@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from mlefit.cli import run
+from mlefit.cli import COMMANDS, Commands, run
 from mlefit.cli.groups import spread
+from mlefit.cli.unknown import MEANT
+from mlefit.families import registry
+from mlefit.families.nomenclature import OF_ONE
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "sample_data"
@@ -65,6 +69,78 @@ def test_a_word_that_is_no_choice_is_refused(mlefit: Callable[..., Any], argumen
     assert ran.status == 2
     assert ran.out == ""
     assert said in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("estimate", "--family", "gamma"), "there is no option --family; did you mean --dist? (see `mlefit estimate"),
+        (("estimate", "--columnn", "y"), "did you mean --column?"),
+        (("estimate", "--alpha", "0.05"), "did you mean --level 0.95?"),
+        (("estimate", "--json"), "did you mean --format json?"),
+        (("estimate", "--output", "x.csv"), "results go to standard output: > FILE writes them to a file"),
+        (("estimate", "--response", "y"), "did you mean --column?"),
+        (("estimate", "--zzz"), "there is no option --zzz (see `mlefit estimate --help`)"),
+        (("estimate", "-z"), "there is no option -z (see"),
+        (("regress", "y ~ x", "--column", "y"), 'the column to model stands first in the formula, "y ~ x"'),
+        (("regress", "y ~ x", "--quantile", "0.1"), "`mlefit predict MODEL --quantile 0.1`"),
+        (("train", "--lr", "0.1"), "did you mean --learning-rate?"),
+        (("train", "--y", "y"), "did you mean --target?"),
+        (("train", "--epoch", "3"), "did you mean --epochs?"),
+        (("sample", "--size", "3"), "did you mean -n?"),
+        (("--vers",), "did you mean --version? (see `mlefit --help`)"),
+    ],
+)
+def test_an_option_by_another_tools_name_is_recognised(
+    mlefit: Callable[..., Any], arguments: tuple[str, ...], said: str
+) -> None:
+    ran = mlefit(*arguments)
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err.startswith("mlefit: there is no option ")
+    assert said in ran.err
+
+
+def test_every_option_that_is_recommended_exists() -> None:
+    commands = [Commands(name="mlefit").get_command(None, name) for name in COMMANDS]
+    known = {each for command in commands for parameter in command.params for each in parameter.opts}
+    assert {each.split()[0] for meant in MEANT.values() for each in meant} <= known
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "said"),
+    [
+        ("normal", "sd", "normal has no parameter 'sd' (it has mu, sigma); did you mean sigma?"),
+        ("normal", "Mean", "did you mean mu?"),
+        ("normal", "variance", "; sigma is its square root"),
+        ("poisson", "lambda", "did you mean mu?"),
+        ("exponential", "lambda", "did you mean rate?"),
+        ("exponential", "mean", "(it has rate); rate = 1/mean"),
+        ("gamma", "scale", "(it has shape, rate); rate = 1/scale"),
+        ("weibull", "eta", "did you mean scale?"),
+        ("weibull", "beta", "did you mean shape?"),
+        ("uniform", "min", "did you mean lower?"),
+        ("lognormal", "meanlog", "did you mean mu?"),
+        ("gumbel", "location", "did you mean loc?"),
+        ("gamma", "shpae", "did you mean shape?"),
+        ("gamma", "zzz", "gamma has no parameter 'zzz' (it has shape, rate)\n"),
+    ],
+)
+def test_a_parameter_by_another_books_name_is_recognised(
+    mlefit: Callable[..., Any], family: str, name: str, said: str
+) -> None:
+    ran = mlefit("sample", "--dist", family, "--params", f"{name}=1")
+    assert (ran.status, ran.out) == (2, "")
+    assert said in ran.err
+    held = mlefit("estimate", str(DATA / "coin.csv"), "--dist", family, "--fix", f"{name}=1")
+    assert said.rsplit("; ")[-1] in held.err
+
+
+@pytest.mark.parametrize(("family", "name"), list(OF_ONE))
+def test_what_is_said_of_one_familys_parameter_names_its_own(family: str, name: str) -> None:
+    names = registry.get(family).names
+    assert name not in names
+    said = OF_ONE[family, name]
+    assert said in names or set(re.findall(r"\w+", said)) & set(names)
 
 
 FAITHFUL = str(DATA / "old_faithful.csv")
