@@ -331,6 +331,38 @@ def test_two_labels_are_an_error_with_its_remedy(write: Any, name: str, labels: 
     assert numbers(path, remedy) == [0, 1, 0]
 
 
+@pytest.mark.parametrize("name", ["y", "the-y", "order"])
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (("5%", "12.5 %", "7%"), [0.05, 0.125, 0.07]),
+        (("5 kg", "12.5 kg", "-7 kg"), [5, 12.5, -7]),
+        (("$5", "$ 12.5", "$7"), [5, 12.5, 7]),
+        (("2024-01-01", "2024-01-03", "2023-12-31"), [19723, 19725, 19722]),
+        (("1", "n/d", "3"), [1, 3]),
+    ],
+)
+def test_text_among_numbers_is_an_error_with_its_remedy(
+    write: Any, name: str, cells: tuple[str, ...], values: list[float]
+) -> None:
+    path = write(f"{name}\n" + "\n".join(cells) + "\n")
+    with pytest.raises(DataError, match="is not a number") as caught:
+        numbers(path, name)
+    said = str(caught.value).removesuffix(")")
+    if "--where" in said:
+        assert numbers(path, name, where=said.split("--where ")[1][1:-1]) == values
+    else:
+        assert numbers(path, said.split("name the column as ")[1]) == pytest.approx(values)
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"), [(("<0.5", "2"), "--lower and --upper"), (("a", "b", "c"), "--dist categorical fits labels")]
+)
+def test_bounds_and_labels_are_told_where_they_belong(write: Any, cells: tuple[str, ...], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        numbers(write("y\n" + "\n".join(cells) + "\n"), "y")
+
+
 def test_truth_is_numbers_in_a_column_of_its_own(write: Any) -> None:
     assert numbers(write("y\nNA\nTrue\n FALSE\n\ntrue\n")) == [1, 0, 1]
     with pytest.raises(DataError, match=r"'1' in column 'y' on line 4 of .* is neither TRUE nor FALSE"):

@@ -300,12 +300,44 @@ def _not_a_number(source: Source, file: File | None, row: int, operand: Operand,
         example = f"""replace("{operand.text}", ',', '.')"""
         what = f"is not a number (for a decimal comma, name the column as {example})"
     elif (labels := _two_labels(source, operand)) is not None:
-        column = operand.text if operand.text.isidentifier() else quoted(operand.text)
+        column = _in_sql(source, operand.text)
         what = (
             f'is not a number (for 1 where it is {labels[1]!r}, name the column as "{column} = {literal(labels[1])}")'
         )
+    elif not operand.computed and (remedy := _remedy(source, operand, text.strip())):
+        what += f" ({remedy})"
     shown = repr(text if len(text) <= 60 else text[:57] + "...")
     return f"{shown} in column {operand.text!r} on {place} {what}"
+
+
+def _in_sql(source: Source, name: str) -> str:
+    """A column's name as an expression has it: in quotes only where it must."""
+    reserved = "SELECT 1 FROM duckdb_keywords() WHERE keyword_name = lower(?) AND keyword_category = 'reserved'"
+    plain = name.isidentifier() and source.connection.execute(reserved, [name]).fetchone() is None
+    return name if plain else quoted(name)
+
+
+def _remedy(source: Source, operand: Operand, text: str) -> str:
+    """What can be done about a cell of text in a column of numbers, "" where nothing is known."""
+    column = _in_sql(source, operand.text)
+    if re.fullmatch(r"[<>≤≥]=?\s*[-+.\d]+", text):
+        return "for values that lie below or above a limit, give their ends in two columns, --lower and --upper"
+    if re.fullmatch(r"\d{4}-\d\d?-\d\d?([T ].*)?", text):
+        return f"for days since 1970, name the column as epoch({column}::timestamp) / 86400"
+    unit = re.fullmatch(r"[-+]?\d+\.?\d*(\s*[^\s\d.,:;/'-]+)|([^\s\d.,:;/'+-]{1,3}\s*)[-+]?\d+\.?\d*", text)
+    if unit:
+        bare = f"replace({column}, {literal(unit[1] or unit[2])}, '')"
+        if text.endswith("%"):
+            return f"for shares of 1, name the column as {bare}::double / 100"
+        return f"to do without {unit[1] or unit[2]!r}, name the column as {bare}"
+    present = f"SELECT 1 FROM {source.scan()} WHERE try_cast({operand.raw} AS DOUBLE) IS NOT NULL LIMIT 1"
+    try:
+        numbers = source.connection.execute(present).fetchone()
+    except duckdb.Error:
+        return ""
+    if numbers is None:
+        return "nor is any in that column; --dist categorical fits labels"
+    return f"to leave such rows out: --where 'try_cast({column} as double) is not null'"
 
 
 def _two_labels(source: Source, operand: Operand) -> tuple[str, str] | None:
