@@ -26,7 +26,9 @@ LINKS: Final = {
     "log": "{0} = exp({1})",
     "logit": "{0} = 1/(1 + exp(−{1}))",
 }
-PROSE: Final = ("use", "closed_form", "dropped", "constant_model", "why")
+PROSE: Final = ("use", "closed_form", "censored", "dropped", "constant_model", "why")
+BETWEEN: Final = "between c and d −log(F(d) − F(c)), F being the distribution function"
+FROM_TO: Final = "from c to d, both of them counted, −log(F(d) − F(c − 1)), F being the distribution function"
 SOFTMAX: Final = "pⱼ = exp(ηⱼ)/Σₖ exp(ηₖ)"
 SUBSCRIPTS: Final = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -111,9 +113,20 @@ def _family_page(family: Family) -> dict[str, Any]:
         "parameters": _parameters(family, page["symbols"], page.get("from_score")),
         "support": "labels" if family.labels else str(family.support),
         **{key: page[key] for key in formulas if key in page},
-        **{key: page[key] for key in ("closed_form", "loss", "dropped", "source")},
+        "closed_form": page["closed_form"],
+        **_censored(family, page),
+        **{key: page[key] for key in ("loss", "dropped", "source")},
         **_worked(family, page),
     }
+
+
+def _censored(family: Family, page: Mapping[str, Any]) -> dict[str, str]:
+    """What a row known in part costs and how the maximum is then found, of families that have a text of their own."""
+    if ":" in family.name or family.labels or family.name == "bernoulli":
+        return {}
+    between = FROM_TO if family.discrete else BETWEEN
+    found = page.get("censored", "Newton's method finds the maximum.")
+    return {"censored": f"A row known to lie above c costs −log(1 − F(c)), {between}. {found}"}
 
 
 def _worked(family: Family, page: Mapping[str, Any]) -> dict[str, Any]:

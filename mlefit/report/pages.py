@@ -29,6 +29,7 @@ LABELS: Final = {
     "total": "NLL of all rows",
     "score": "Score, 0 at best",
     "closed_form": "Closed form?",
+    "censored": "Censored rows",
     "loss": "As a loss",
     "dropped": "What it drops",
     "gradient": "Gradient at η",
