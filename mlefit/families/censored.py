@@ -7,6 +7,7 @@ interval-censored rows stand side by side (Lawless 2003, section 2.2).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from mlefit.families.interval import with_columns
 from mlefit.families.irregular import maximised
 from mlefit.families.links import Array
 from mlefit.families.wrapped import Wrapped
+
+OPEN_ABOVE: Final = 3  # the kind of a row that is known to lie above a value and no more
 
 
 class Censored(Wrapped):

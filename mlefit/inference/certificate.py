@@ -36,6 +36,10 @@ CERTAINTY: Final = (
     "no event was observed, or the intervals of all rows share a value: the likelihood can be brought as near to 1 as "
     "one likes, so no maximum-likelihood estimate exists"
 )
+EVENTLESS: Final = (
+    "no event was observed: every row is censored on the right, so no maximum-likelihood estimate exists; --event is "
+    "to hold, or to be 1, where one was"
+)
 REMEDY: Final = " (see --interval profile)"
 ASIDE: Final = 1e-7  # relative; a step of a score to see whether the likelihood ends there
 AT_ONE: Final = 1e-6  # per unit of weight, the nll of counts whose likelihood comes to 1
@@ -447,6 +451,15 @@ def interior(family: Family, solution: Solution, last: Array | float = 0.0) -> N
             found &= parameter.link.inverse(theta[:, j]) > family.cliffs[parameter.name] + EDGE
     _, lowest, _ = _invert(hessian, np.einsum("ijj->ij", hessian) > 0)
     return np.asarray(found & (np.einsum("ijj->ij", hessian) > 0).all(axis=1) & (lowest > FLAT))
+
+
+def beyond_all(family: Family, y: Array) -> NDArray[np.bool_]:
+    """Which rows (n,) are known to lie above a value and no more: where all do, nothing happened that was seen."""
+    if not family.censored:
+        return np.zeros(y.shape[-1], dtype=bool)
+    from mlefit.families.censored import OPEN_ABOVE
+
+    return np.asarray(family.kinds(y) == OPEN_ABOVE)
 
 
 def over_cliff(family: Family, scores: Array) -> str:

@@ -21,7 +21,7 @@ from mlefit.families.links import BOUND, Array, identity
 from mlefit.families.nomenclature import no_parameter
 from mlefit.families.wrapped import Wrapped
 from mlefit.inference import intervals, kinks, result
-from mlefit.inference.certificate import GRADIENT, REMEDY, certify, interior, unheard, walled
+from mlefit.inference.certificate import EVENTLESS, GRADIENT, REMEDY, beyond_all, certify, interior, unheard, walled
 from mlefit.inference.rescue import rescued
 from mlefit.inference.result import Record, Result
 from mlefit.objective import Engine, RowObjective, StatisticObjective, objective
@@ -497,6 +497,12 @@ def report(
         tuple(text.replace(REMEDY, "") for text in texts) if options.interval == "profile" else texts
         for texts in verdict.warnings
     ]
+    certificates = list(verdict.certificates)
+    if family.censored and sample is not None:
+        unseen = np.logical_and.reduceat(beyond_all(family, sample.y), sample.offsets[:-1])
+        for i in np.flatnonzero(unseen & ~verdict.converged).tolist():
+            certificates[i] = replace(certificates[i], problem=EVENTLESS)
+            said[i] = (EVENTLESS,)
     cautions = [text if good else "" for good, text in zip(verdict.converged, family.cautions(eta), strict=True)]
     with np.errstate(all="ignore"):
         errors = np.sqrt(np.einsum("gaa->ga", covariance)) if own_scores else solution.theta * np.nan
@@ -527,7 +533,7 @@ def report(
             interval_method=options.interval,
             solver=family.start_method if closed[i] else solution.solver,
             iterations=int(solution.iterations[i]),
-            certificate=replace(verdict.certificates[i], problem=verdict.certificates[i].problem or void[i]),
+            certificate=replace(certificates[i], problem=certificates[i].problem or void[i]),
             converged=bool(verdict.converged[i]) and not void[i],
             warnings=said[i] + notes[i] + tuple(filter(None, (cautions[i], doubts[i]))),
             effective_n=float(effective[i]),

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from mlefit.families.links import BOUND, Array
 from mlefit.families.reparameterised import modelled, root
-from mlefit.inference.certificate import BEYOND, CERTAINTY, FLAT, GRADIENT, SPIKE, Certificate, over_cliff
+from mlefit.inference.certificate import (
+    BEYOND,
+    CERTAINTY,
+    EVENTLESS,
+    FLAT,
+    GRADIENT,
+    SPIKE,
+    Certificate,
+    beyond_all,
+    over_cliff,
+)
 from mlefit.inference.linear_ends import Placed, short
 from mlefit.inference.linear_model import Problem, links_bounded, spiked, term_names
 from mlefit.inference.recession import undetermined
@@ -109,6 +119,8 @@ def judge(problem: Problem, solution: Solution, total: float, placed: Placed | N
                 "that are known to lie within their limits only can be: no maximum-likelihood estimate exists"
             )
         said.append(trouble)
+    if (trouble or edge) and beyond_all(family, problem.sample.y).all():
+        said, trouble = [EVENTLESS], EVENTLESS
     none = np.zeros(size, dtype=bool)
     bounded = np.repeat(links_bounded(family), [part.stop - part.start for part in problem.slices])
     if trouble and lost.any() and bounded[lost].all():
@@ -131,7 +143,8 @@ def _without_end(problem: Problem, solution: Solution, placed: Placed, total: fl
     assert placed.far is not None, "asked of scores that were sought together"
     known = family.exact(problem.sample.y).any()  # the density of a value can be any number
     if family.censored and not family.truncated and not known and float(solution.sums.value[0]) < SHARED * total:
-        gone, sentence = np.ones(size, dtype=bool), CERTAINTY
+        unseen = beyond_all(family, problem.sample.y).all()
+        gone, sentence = np.ones(size, dtype=bool), EVENTLESS if unseen else CERTAINTY
     elif placed.far.any():
         gone = np.zeros(size, dtype=bool)
         for part, matrix in zip(problem.slices, problem.designs, strict=True):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,3 +209,31 @@ def test_weights_beside_rows_that_are_dropped(command, tmp_path, known):
     whole, left = (fitted(command, tmp_path / f"{name}.csv", *words) for name in ("all", "left"))
     assert whole["parameters"] == left["parameters"]
     assert (whole["n"], whole["dropped"], left["dropped"]) == (4, 2, 0)
+
+
+LIFETIMES = ["exponential", "weibull", "gamma", "lognormal", "normal", "laplace", "uniform", "pareto", "gompertz"]
+
+
+@pytest.mark.parametrize(
+    ("command", "family"),
+    [(c, f) for c in ("estimate", "by", "regress") for f in LIFETIMES if (c, f) != ("regress", "pareto")],
+)
+def test_rows_without_an_event_say_so(mlefit: Callable[..., Any], tmp_path: Path, command: str, family: str) -> None:
+    """The mistake is most often in --event."""
+    path = tmp_path / "units.csv"
+    path.write_text("hours,status,x\n" + "".join(f"{10 + 7 * i % 5},S,{i % 2}\n" for i in range(8)))
+    words = {
+        "estimate": ("estimate", str(path), "--column", "hours"),
+        "by": ("estimate", str(path), "--column", "hours", "--by", "x"),
+        "regress": ("regress", str(path), "hours ~ x"),
+    }[command]
+    ran = mlefit(*words, "--event", "status = 'F'", "--dist", family)
+    if family == "exponential" and command != "regress":  # no failure in so many hours: its rate has limits
+        assert ran.status == 0
+        assert "rate = 0 lies on the boundary" in ran.out
+        return
+    assert ran.status == 3
+    assert "! no event was observed: every row is censored on the right" in ran.out
+    assert "--event is to hold, or to be 1, where one was" in ran.out
+    assert "runs off to" not in ran.out
+    assert "separation" not in ran.out
