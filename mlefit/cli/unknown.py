@@ -86,6 +86,7 @@ OTHERWISE: Final = MappingProxyType(
         "--target": RESPONSE,
         "--response": RESPONSE,
         "--y": RESPONSE,
+        "--plot": "estimate, compare, likelihood and train draw; `mlefit predict` gives values to draw elsewhere",
         "--quantile": QUANTILES,
         "--quantiles": QUANTILES,
         "--verbose": "all that is known is printed; -q prints less",

@@ -133,6 +133,8 @@ def get(name: str) -> Family:
 
     if key in LOSSES:
         raise UsageError(f"{key} is a loss, not a family; its family is {LOSSES[key].family}")
+    if "," in name and "*" not in name:
+        raise UsageError(f"{name!r} are several families, and one is fitted here; `mlefit compare` takes several")
     hint = nearest(key, [*BUILT_IN, *_registered, *aliases], "`mlefit families` lists them")
     raise UsageError(f"there is no family called {name!r}; {hint}")
 

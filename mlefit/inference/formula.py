@@ -179,6 +179,11 @@ def parse(text: str, available: tuple[str, ...]) -> Terms:
         digits = power[: len(power) - len(power.lstrip("0123456789"))]
         if digits and int(digits[:9]) > HIGHEST:
             raise UsageError(f"the power {digits} in {text!r} is above {HIGHEST}")
+    if (alone := _lone_power(text)) is not None:
+        raise UsageError(
+            f"{alone[0]} in the formula {text!r} means {alone[1]} and its interactions with itself, which is "
+            f"{alone[1]} alone; for the power write I({alone[1]}**{alone[2]}) or poly({alone[1]}, {alone[2]})"
+        )
     try:
         formula = Formula(text)
     except Exception as error:
@@ -200,6 +205,15 @@ def parse(text: str, available: tuple[str, ...]) -> Terms:
                     if not inside:
                         outside.add(name)
     return Terms(text, tuple(names), frozenset(set(names) - outside))
+
+
+def _lone_power(text: str) -> tuple[str, str, str] | None:
+    """The first power of a single column outside all brackets: as written, the column and the exponent."""
+    for found in re.finditer(r"(?<![\w.`])([A-Za-z_]\w*)\s*(?:\^|\*\*)\s*([2-9])(?!\w)", text):
+        before = text[: found.start()]
+        if all(before.count(a) == before.count(b) for a, b in ("()", "{}")) and before.count("`") % 2 == 0:
+            return found[0], found[1], found[2]
+    return None
 
 
 def learn(terms: Terms, columns: Columns, n: int) -> tuple[Array, Encoded]:
@@ -360,6 +374,8 @@ def _walk(node: ast.AST, inside: bool, piece: str, available: tuple[str, ...], t
         for keyword in node.keywords:
             yield from _walk(keyword.value, False, piece, available, text)
         return
+    if isinstance(node, ast.BitXor) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor)):
+        raise UsageError(f"{piece!r} in the formula {text!r}: a power is written **, as in I(x**2)")
     if not isinstance(node, _NODES):
         raise UsageError(
             f"{piece!r} in the formula {text!r} may hold columns, numbers, arithmetic and functions such as log, sqrt, "
@@ -407,6 +423,8 @@ def _function(node: ast.AST, text: str) -> str:
         raise UsageError(
             f"write an offset as --offset COLUMN (any SQL expression will do), not in the formula {text!r}"
         )
+    if name in ("factor", "as.factor", "category"):
+        raise UsageError(f"a formula may not call {name}(), as in {text!r}; a column of labels is C(...) here")
     known = sorted({*TRANSFORMS, *NUMPY})
     hint = nearest(name, known, f"there are {', '.join(known)}", after="()")
     raise UsageError(f"a formula may not call {name}(), as in {text!r}; {hint}")

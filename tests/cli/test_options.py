@@ -84,6 +84,7 @@ def test_a_word_that_is_no_choice_is_refused(mlefit: Callable[..., Any], argumen
         (("estimate", "-z"), "there is no option -z (see"),
         (("regress", "y ~ x", "--column", "y"), 'the column to model stands first in the formula, "y ~ x"'),
         (("regress", "y ~ x", "--quantile", "0.1"), "`mlefit predict MODEL --quantile 0.1`"),
+        (("regress", "y ~ x", "--plot", "x.png"), "estimate, compare, likelihood and train draw"),
         (("train", "--lr", "0.1"), "did you mean --learning-rate?"),
         (("train", "--y", "y"), "did you mean --target?"),
         (("train", "--epoch", "3"), "did you mean --epochs?"),
@@ -335,3 +336,9 @@ def test_nothing_to_work_on_is_said(
     assert (ran.status, ran.out) == (1, "")
     assert ("no row of" in ran.err) if no_row[0] == "--where" else ("zero" in ran.err)
     assert ran.err.count("\n") == 1
+
+
+def test_several_families_are_sent_to_compare(mlefit: Callable[..., Any]) -> None:
+    ran = mlefit("estimate", str(DATA / "groundbeef.csv"), "--dist", "gamma,weibull")
+    assert (ran.status, ran.out) == (2, "")
+    assert "`mlefit compare` takes several" in ran.err
