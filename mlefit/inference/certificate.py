@@ -475,7 +475,7 @@ def over_cliff(family: Family, scores: Array) -> str:
 
 
 def _climbing(family: Family, theta: Array) -> str:
-    """Why a fit that has not arrived is on its way to an infinite likelihood, "" elsewhere."""
+    """Why a fit that has not arrived is on its way to an infinite likelihood, or out of the family, "" elsewhere."""
     core = family
     while hasattr(core, "base"):
         core = core.base
@@ -484,6 +484,13 @@ def _climbing(family: Family, theta: Array) -> str:
             return (
                 f"the likelihood of {family.name} is unbounded as {parameter.name} grows and "
                 f"{core.summits[parameter.name]}, and these data drive it there; no maximum-likelihood estimate exists"
+            )
+        # Of rows known in part the likelihood may have a bound there, but the family ends all the same.
+        end = core.cliffs.get(parameter.name)
+        if family.censored and end is not None and parameter.link.inverse(score) < end + EDGE:
+            return (
+                f"{parameter.name} falls to {end:g}, the least that {family.name} takes, and the likelihood rises "
+                "there still: no maximum was found; try another family"
             )
     return ""
 

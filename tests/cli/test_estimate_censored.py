@@ -237,3 +237,14 @@ def test_rows_without_an_event_say_so(mlefit: Callable[..., Any], tmp_path: Path
     assert "--event is to hold, or to be 1, where one was" in ran.out
     assert "runs off to" not in ran.out
     assert "separation" not in ran.out
+
+
+def test_a_shape_that_would_leave_its_family_is_named(mlefit: Callable[..., Any], tmp_path: Path) -> None:
+    """Its likelihood has a bound where rows are censored, and its maximum a generalized Pareto shape below -1."""
+    path = tmp_path / "units.csv"
+    rows = [f"{8 + 2 * (1 - (i + 0.5) / 40) ** 2},1" for i in range(30)] + ["10,0"] * 4
+    path.write_text("y,e\n" + "\n".join(rows) + "\n")
+    ran = mlefit("estimate", str(path), "--column", "y", "--event", "e", "--dist", "generalized-pareto")
+    assert ran.status == 3
+    assert "! shape falls to -1, the least that generalized-pareto takes" in ran.out
+    assert "converged" not in ran.out.replace("not converged", "")
