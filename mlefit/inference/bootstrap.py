@@ -210,9 +210,9 @@ def _resampled_fits(
 def _expansion(family: Family, sample: Sample, near: Array) -> Array | None:
     """Value, gradient and Hessian of every row at the scores `near`, (1 + k + k k, n): weighted sums are a resample's.
 
-    None where a parameter's start depends on the rows, or a row has no derivatives.
+    None where a parameter's start depends on the rows, the steps go along hyperbolas, or a row has no derivatives.
     """
-    if family.irregular:
+    if family.irregular or family.kinked:
         return None
 
     def one(_: slice, part: Sample) -> Array:

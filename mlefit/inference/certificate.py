@@ -449,8 +449,18 @@ def interior(family: Family, solution: Solution, last: Array | float = 0.0) -> N
     for j, parameter in enumerate(family.parameters):
         if parameter.name in family.cliffs:
             found &= parameter.link.inverse(theta[:, j]) > family.cliffs[parameter.name] + EDGE
-    _, lowest, _ = _invert(hessian, np.einsum("ijj->ij", hessian) > 0)
-    return np.asarray(found & (np.einsum("ijj->ij", hessian) > 0).all(axis=1) & (lowest > FLAT))
+    return np.asarray(found & curved(hessian))
+
+
+def curved(hessian: Array) -> NDArray[np.bool_]:
+    """(P,) whether an information (P, p, p) is positive definite, scaled to a unit diagonal."""
+    diagonal = np.einsum("ijj->ij", hessian)
+    positive = diagonal > 0
+    with np.errstate(all="ignore"):
+        scale = np.where(positive, 1 / np.sqrt(np.where(positive, diagonal, 1.0)), 1.0)
+        scaled = hessian * scale[:, :, None] * scale[:, None, :]
+    lowest = np.linalg.eigvalsh(np.where(np.isfinite(scaled), scaled, 0.0)).min(axis=1, initial=np.inf)
+    return np.asarray(positive.all(axis=1) & (lowest > FLAT))
 
 
 def beyond_all(family: Family, y: Array) -> NDArray[np.bool_]:

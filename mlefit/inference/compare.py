@@ -370,10 +370,8 @@ def _compared(
             without.setdefault(why, []).append(" in ".join(pair))
     notes += [f"no likelihood-ratio test of {', '.join(pairs)}: {why}" for why, pairs in without.items()]
     every = (*judged, *failed)
-    hidden = {int(np.sum(fit.family.kinds(rows.y) != 0)) for fit in fits if fit.family.censored}
-    return Comparison(
-        column, group, rows.n, dropped, every, tests, plan.rank, tuple(notes), max(hidden) if hidden else None
-    )
+    hidden = [fit.censored for fit in fits if fit.censored is not None]
+    return Comparison(column, group, rows.n, dropped, every, tests, plan.rank, tuple(notes), max(hidden, default=None))
 
 
 def held_out(fit: Fit, rows: Sample, folds: int, seed: int) -> float:

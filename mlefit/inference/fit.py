@@ -498,7 +498,7 @@ def report(
         for texts in verdict.warnings
     ]
     certificates = list(verdict.certificates)
-    if family.censored and sample is not None:
+    if family.censored and sample is not None and not verdict.converged.all():
         unseen = np.logical_and.reduceat(beyond_all(family, sample.y), sample.offsets[:-1])
         for i in np.flatnonzero(unseen & ~verdict.converged).tolist():
             certificates[i] = replace(certificates[i], problem=EVENTLESS)

@@ -20,17 +20,17 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array, identity, log
 from mlefit.families.reparameterised import Form, Reparameterised, native_rows, root
 from mlefit.families.wrapped import Wrapped
-from mlefit.inference.certificate import EDGE, FLAT, GRADIENT
+from mlefit.inference.certificate import EDGE, GRADIENT, curved
 from mlefit.inference.deviance import deviances
 from mlefit.inference.fit import FEW, condensed, solve
 from mlefit.inference.kinks import minimised
-from mlefit.inference.linear_ends import Placed, check, constant, place, predicted, sought, together
+from mlefit.inference.linear_ends import Placed, check, place, predicted, sought, together
 from mlefit.inference.linear_model import Block, Problem, constants, make, spiked
 from mlefit.objective import RowObjective, objective
 from mlefit.predictors.constant import Constant
 from mlefit.predictors.linear import Linear
 from mlefit.sample import Sample
-from mlefit.solvers.newton import NOISE
+from mlefit.solvers.newton import MOST, NOISE
 from mlefit.solvers.solution import Index, Solution, Sums
 
 THIN: Final = 16_384  # rows of a large problem that are solved first
@@ -305,22 +305,14 @@ def _without_predictors(batch: _Batch, theta: Array) -> list[Array]:
 
 def _sound(batch: _Batch, solution: Solution) -> NDArray[np.bool_]:
     """(G,) which solutions are at a maximum, away from the cliffs of the likelihood."""
-    found = (solution.decrement <= GRADIENT) & _curved(solution.sums.hessian)
+    hessian = solution.sums.hessian
+    found = (solution.decrement <= GRADIENT) & np.isfinite(hessian).all(axis=(1, 2)) & curved(hessian)
     for name, cliff in batch.family.cliffs.items():
         j = batch.family.names.index(name)
         values = batch.family.parameters[j].link.inverse(batch.scores(solution.theta)[j])
         starts = batch.sample.offsets[:-1]
         found &= np.minimum.reduceat(np.broadcast_to(values, batch.sample.n), starts) > cliff + EDGE
     return np.asarray(found)
-
-
-def _curved(hessian: Array) -> NDArray[np.bool_]:
-    """(G,) whether an information (G, p, p) is positive definite, scaled to a unit diagonal."""
-    diagonal = np.einsum("gii->gi", hessian)
-    sound = np.isfinite(hessian).all(axis=(1, 2)) & (diagonal > 0).all(axis=1)
-    scale = 1 / np.sqrt(np.where(sound[:, None], diagonal, 1.0))
-    scaled = np.where(sound[:, None, None], hessian, np.eye(hessian.shape[1])) * scale[:, :, None] * scale[:, None, :]
-    return np.asarray(sound & (np.linalg.eigvalsh(scaled).min(axis=1, initial=1.0) > FLAT))
 
 
 def _alternated(batch: _Batch, start: Array) -> Found:
@@ -353,7 +345,7 @@ def _elsewhere(batch: _Batch, theta: Array) -> list[Array]:
     """Further starts (G, p): where the other scores have predictors too there can be several maxima, in few rows."""
     one = batch.problems[0]
     varying = np.concatenate(
-        [np.full(part.stop - part.start, not constant(b)) for part, b in zip(one.slices, one.blocks, strict=True)]
+        [np.full(part.stop - part.start, not b.constant) for part, b in zip(one.slices, one.blocks, strict=True)]
     )
     others = np.flatnonzero(varying & ~one.irregular)
     if not predicted(one) or batch.sample.counts.max() > ROWS:
@@ -382,7 +374,7 @@ def _mixed(one: Solution, other: Solution, which: NDArray[np.bool_]) -> Solution
     return replace(one, sums=Sums(*sums), **rest)
 
 
-def _in_turn(batch: _Batch, start: Array, most: int = 200) -> tuple[Solution, Solution]:
+def _in_turn(batch: _Batch, start: Array, most: int = MOST) -> tuple[Solution, Solution]:
     """From coefficients (G, p): the predictors with a formula while the constants are held, then everything.
 
     Irregular scores stay where they are. `most` is the number of steps of the last part.

@@ -20,7 +20,7 @@ from mlefit.families import registry
 from mlefit.families.links import Array
 from mlefit.families.reparameterised import root
 from mlefit.inference.linear_kinks import holds, searched
-from mlefit.inference.linear_model import Block, Problem
+from mlefit.inference.linear_model import Problem
 from mlefit.solvers.linear_programme import Vertex, least, narrowest
 
 SAME: Final = 1e-12
@@ -74,7 +74,7 @@ def check(problem: Problem) -> None:
     family = problem.family
     for j in irregular(problem):
         block, name = problem.blocks[j], family.names[j]
-        if constant(block):
+        if block.constant:
             continue
         if family.band and name == family.band[1]:
             raise UsageError(
@@ -98,7 +98,7 @@ def check(problem: Problem) -> None:
 
 def predicted(problem: Problem) -> list[str]:
     """The irregular parameters that have a linear predictor."""
-    return [problem.family.names[j] for j in irregular(problem) if not constant(problem.blocks[j])]
+    return [problem.family.names[j] for j in irregular(problem) if not problem.blocks[j].constant]
 
 
 def irregular(problem: Problem) -> list[int]:
@@ -124,7 +124,7 @@ def together(problem: Problem) -> bool:
         return False
     if family.band and set(family.band) & set(family.fixed):
         return True
-    return not all(constant(block) and block.base is None for block in problem.blocks)
+    return not all(block.constant and block.base is None for block in problem.blocks)
 
 
 def sought(problem: Problem, theta: Array) -> Placed:
@@ -236,7 +236,7 @@ def notes(problem: Problem, placed: Placed, blind: bool = False) -> tuple[str, .
         name = block.parameter
         if placed.joint:
             break
-        if constant(block) or family.band:
+        if block.constant or family.band:
             said[family.irregular_note] = None
         elif name in family.informative:
             said[
@@ -254,11 +254,6 @@ def notes(problem: Problem, placed: Placed, blind: bool = False) -> tuple[str, .
 
 
 # -- the steps ------------------------------------------------------------------------------------------------------
-
-
-def constant(block: Block) -> bool:
-    """Whether a score is the same for all rows, but for known additions."""
-    return block.plain or (block.x.shape[1] == 1 and bool((block.x == 1).all()))
 
 
 def _bend(problem: Problem, eta: Array, j: int) -> Bend:

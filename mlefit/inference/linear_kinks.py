@@ -21,7 +21,7 @@ from mlefit.families.base import Family
 from mlefit.families.links import Array
 from mlefit.families.reparameterised import native_rows, root
 from mlefit.families.wrapped import Wrapped
-from mlefit.inference.linear_model import Block, Problem
+from mlefit.inference.linear_model import Problem
 from mlefit.solvers.active_set import Local, Minimum, minimised
 from mlefit.solvers.linear_programme import check_functions, reached
 
@@ -103,7 +103,7 @@ def concave(problem: Problem) -> bool:
     family = problem.family
     scales = [b for b, p in zip(problem.blocks, family.parameters, strict=True) if p.name in ("scale", "width")]
     known = root(family).name in CONCAVE and not family.truncated
-    return known and all(_constant(b) and b.base is None for b in scales)
+    return known and all(b.constant and b.base is None for b in scales)
 
 
 # -- the likelihood in its own coordinates ------------------------------------------------------------------------
@@ -321,10 +321,6 @@ def _rows(problem: Problem) -> _Rows:
 # -- starts and ends ----------------------------------------------------------------------------------------------
 
 
-def _constant(block: Block) -> bool:
-    return block.plain or (block.x.shape[1] == 1 and bool((block.x == 1).all()))
-
-
 def _fitted(problem: Problem, rows: _Rows, x: Array) -> Array:
     """Least squares of the middles of the rows, and the spread about them, beside the other coordinates of `x`."""
     family, sample = problem.family, problem.sample
@@ -341,7 +337,7 @@ def _fitted(problem: Problem, rows: _Rows, x: Array) -> Array:
     if rows.width is not None:
         result[rows.width] = 2.2 * float(rest.max()) or 1.0
     for own, slot in zip(problem.blocks, problem.slices, strict=True):
-        if own.parameter == "scale" and _constant(own) and own.base is None and slot.stop > slot.start:
+        if own.parameter == "scale" and own.constant and own.base is None and slot.stop > slot.start:
             spread = float(rest @ rows.weight / rows.weight.sum()) or 1.0
             score = family.parameters[family.names.index("scale")].link.forward(np.asarray(spread))
             result[slot] = float(score) / float(problem.designs[problem.blocks.index(own)].z[0, 0])

@@ -73,6 +73,11 @@ class Block:
     encoded: Encoded | None = None
     base: Array | None = None
 
+    @property
+    def constant(self) -> bool:
+        """Whether the score is the same for all rows, but for known additions."""
+        return self.plain or (self.x.shape[1] == 1 and bool((self.x == 1).all()))
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:

@@ -380,23 +380,21 @@ def _said(problem: Problem, runaway: _Runaway, solution: Solution) -> tuple[str,
         certain = float(solution.sums.value[0]) < CERTAIN * weight
         kind = "complete separation" if certain else "quasi-complete separation"
     many = len(columns) > 1
+    off, leave = "s run" if many else " runs", f"leave {'one of them' if many else 'it'} out or merge levels"
     if family.truncated:
-        return (
+        sentence = (
             f"under truncation the likelihood of {family.name} keeps rising as the coefficient{'s' * many} of {shown} "
             f"run{'s' * (not many)} off to infinity: what was seen of the distribution does not tell where its middle "
-            "lies, so no maximum-likelihood estimate exists",
-            True, [names[j] for j in moved],
-        )  # fmt: skip
-    if family.censored and not family.discrete and separated < n:
-        return (
+            "lies, so no maximum-likelihood estimate exists"
+        )
+    elif family.censored and not family.discrete and separated < n:
+        sentence = (
             f"the {separated} of {n} rows that {shown} concern{'s' * (not many)} are all censored on one side, so the "
-            f"coefficient{'s run' if many else ' runs'} off to infinity: no maximum-likelihood estimate exists; leave "
-            f"{'one of them' if many else 'it'} out or merge levels",
-            True, [names[j] for j in moved],
-        )  # fmt: skip
-    return (
-        f"{shown} predict{'' if many else 's'} some outcomes perfectly ({kind}), so the coefficient"
-        f"{'s run' if many else ' runs'} off to infinity: no maximum-likelihood estimate exists; leave "
-        f"{'one of them' if many else 'it'} out or merge levels",
-        True, [names[j] for j in moved],
-    )  # fmt: skip
+            f"coefficient{off} off to infinity: no maximum-likelihood estimate exists; {leave}"
+        )
+    else:
+        sentence = (
+            f"{shown} predict{'' if many else 's'} some outcomes perfectly ({kind}), so the coefficient{off} off to "
+            f"infinity: no maximum-likelihood estimate exists; {leave}"
+        )
+    return sentence, True, [names[j] for j in moved]
